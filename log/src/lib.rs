@@ -1,0 +1,5 @@
+//! An append-only, segmented, recoverable log on a storage trait, in Kafka's own file formats.
+//! Everything here is synchronous and has no clock, thread or randomness of its own.
+#![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+pub mod storage;

@@ -1,0 +1,2 @@
+//! The binary `milena`.
+fn main() {}

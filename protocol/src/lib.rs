@@ -24,6 +24,7 @@
 pub mod batch;
 pub mod error_code;
 pub mod id;
+pub mod wire;
 
 pub use error_code::ErrorCode;
 pub use id::{

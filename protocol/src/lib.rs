@@ -21,8 +21,11 @@
     clippy::cast_sign_loss
 )]
 
+pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod frame;
+pub mod header;
 pub mod id;
 pub mod wire;
 

@@ -150,6 +150,12 @@ impl Attributes {
         Self(self.0 | Self::DELETE_HORIZON)
     }
 
+    /// The same without a delete horizon.
+    #[must_use]
+    pub const fn without_delete_horizon(self) -> Self {
+        Self(self.0 & !Self::DELETE_HORIZON)
+    }
+
     /// The same with another codec.
     #[must_use]
     pub const fn with_compression(self, compression: Compression) -> Self {

@@ -17,11 +17,20 @@
 //! | 57 | 4 | record count | yes |
 //! | 61 | | records, compressed as a whole where the codec says so | yes |
 
+mod builder;
+mod compress;
 mod header;
+mod records;
+mod varint;
 
+pub use builder::{BUILT_BYTES_MAX, BatchBuilder, BuildError, rebuild, recompress};
+pub use compress::{InflateError, compress, inflate};
 pub use header::{
     Attributes, BatchHeader, Compression, HeaderError, TimestampType, patch_base_offset,
     patch_leader_epoch, rewrite_for_append_time, seal,
+};
+pub use records::{
+    Headers, OpenError, Record, RecordFault, RecordIter, Records, RecordsError, Skim, skim,
 };
 
 /// Bytes of a batch before its first record.

@@ -2,4 +2,7 @@
 //! Everything here is synchronous and has no clock, thread or randomness of its own.
 #![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+pub mod config;
 pub mod storage;
+
+pub use config::LogConfig;

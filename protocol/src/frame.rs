@@ -62,17 +62,16 @@ pub fn peek(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Error> {
     }
 }
 
-/// The first frame of `bytes` without its prefix, and the bytes after it; none where it is not
-/// complete yet.
+/// The first frame of `bytes`, without its prefix; none where it is not complete yet.
 ///
 /// # Errors
 /// As [`length`].
 #[inline]
-pub fn split(bytes: &[u8], bytes_max: usize) -> Result<Option<(&[u8], &[u8])>, Error> {
+pub fn first(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Error> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
         return Ok(None);
     };
-    Ok(rest.split_at_checked(length(*prefix, bytes_max)?))
+    Ok(rest.get(..length(*prefix, bytes_max)?))
 }
 
 /// Begins a frame: its length is filled in by [`finish`].
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_split_when_they_are_complete() {
+    fn frames_are_found_when_they_are_complete() {
         let mut out = BytesMut::new();
         let mut writer = Writer::new(&mut out);
         let mark = begin(&mut writer);
@@ -105,9 +104,9 @@ mod tests {
         finish(&mut writer, &mark).unwrap();
         writer.put_slice(b"next");
         for short in 0..7 {
-            assert_eq!(split(&out[..short], 3), Ok(None), "{short}");
+            assert_eq!(first(&out[..short], 3), Ok(None), "{short}");
         }
-        assert_eq!(split(&out, 3), Ok(Some((&b"abc"[..], &b"next"[..]))));
+        assert_eq!(first(&out, 3), Ok(Some(&b"abc"[..])));
         assert_eq!(peek(&out[..3], 3), Ok(None));
         assert_eq!(peek(&out[..4], 3), Ok(Some(3)));
     }
@@ -118,9 +117,9 @@ mod tests {
             length_bytes: 3,
             bytes_max: 2,
         };
-        assert_eq!(split(&[0, 0, 0, 3], 2), Err(too_large));
+        assert_eq!(first(&[0, 0, 0, 3], 2), Err(too_large));
         let negative = Error::NegativeLength { length: -1 };
         assert_eq!(peek(&[0xff; 4], 2), Err(negative));
-        assert_eq!(split(&[0; 4], 0), Ok(Some((&[][..], &[][..]))));
+        assert_eq!(first(&[0; 4], 0), Ok(Some(&[][..])));
     }
 }

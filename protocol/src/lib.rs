@@ -25,6 +25,7 @@ pub mod api;
 pub mod batch;
 pub mod error_code;
 pub mod frame;
+pub mod guard;
 pub mod header;
 pub mod id;
 pub mod wire;

@@ -49,6 +49,12 @@ pub enum Error {
         /// Bytes that remain; saturated.
         count: u32,
     },
+    /// The byte in front of a nullable structure is neither 1 (present) nor -1 (null).
+    #[error("marker {marker} of a nullable structure, neither 1 nor -1")]
+    InvalidMarker {
+        /// The byte as it was read.
+        marker: i8,
+    },
     /// A value is longer than its length field can say.
     #[error("value of {length} bytes or elements, at most {max} can be written")]
     TooLong {
@@ -66,7 +72,7 @@ pub(super) fn saturated(size: usize) -> u32 {
 
 impl Error {
     #[cold]
-    pub(super) fn truncated(needed: usize, remaining: usize) -> Self {
+    pub(crate) fn truncated(needed: usize, remaining: usize) -> Self {
         Self::Truncated {
             needed: saturated(needed),
             remaining: saturated(remaining),
@@ -74,9 +80,17 @@ impl Error {
     }
 
     #[cold]
-    pub(super) fn too_long(length: usize, max: usize) -> Self {
+    pub(crate) fn too_long(length: usize, max: usize) -> Self {
         Self::TooLong {
             length: saturated(length),
+            max: saturated(max),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn too_many_elements(count: usize, max: usize) -> Self {
+        Self::TooManyElements {
+            count: saturated(count),
             max: saturated(max),
         }
     }

@@ -250,8 +250,8 @@ impl<'a> Reader<'a> {
     /// [`Error::NegativeLength`] below -1, [`Error::Truncated`], [`Error::InvalidUtf8`].
     #[inline]
     pub fn nullable_string(&mut self) -> Result<Option<&'a str>, Error> {
-        let length = i32::from(self.i16()?);
-        self.text(length_or_null(length)?)
+        let length = self.string_length()?;
+        self.text(length)
     }
 
     /// A compact string.
@@ -271,12 +271,7 @@ impl<'a> Reader<'a> {
     /// [`Error::InvalidUtf8`], [`Error::VarintTooLong`].
     #[inline]
     pub fn compact_nullable_string(&mut self) -> Result<Option<&'a str>, Error> {
-        let length = self.compact_length()?;
-        if let Some(length) = length
-            && length > STRING_BYTES_MAX
-        {
-            return Err(Error::too_long(length, STRING_BYTES_MAX));
-        }
+        let length = self.compact_string_length()?;
         self.text(length)
     }
 
@@ -289,6 +284,45 @@ impl<'a> Reader<'a> {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(Error::InvalidUtf8),
         }
+    }
+
+    /// The int8 in front of a nullable structure: true where the structure follows.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMarker`] for values but 1 and -1, [`Error::Truncated`].
+    #[inline]
+    pub fn nullable_struct(&mut self) -> Result<bool, Error> {
+        match self.i8()? {
+            1 => Ok(true),
+            -1 => Ok(false),
+            marker => Err(Error::InvalidMarker { marker }),
+        }
+    }
+
+    /// Length of a string in bytes, none for null. It is not checked against what remains.
+    ///
+    /// # Errors
+    /// [`Error::NegativeLength`] below -1, [`Error::Truncated`].
+    #[inline]
+    pub fn string_length(&mut self) -> Result<Option<usize>, Error> {
+        let length = i32::from(self.i16()?);
+        length_or_null(length)
+    }
+
+    /// Length of a compact string in bytes, none for null. It is not checked against what remains.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] above [`STRING_BYTES_MAX`], [`Error::Truncated`],
+    /// [`Error::VarintTooLong`].
+    #[inline]
+    pub fn compact_string_length(&mut self) -> Result<Option<usize>, Error> {
+        let length = self.compact_length()?;
+        if let Some(length) = length
+            && length > STRING_BYTES_MAX
+        {
+            return Err(Error::too_long(length, STRING_BYTES_MAX));
+        }
+        Ok(length)
     }
 
     /// Bytes.
@@ -405,10 +439,7 @@ impl<'a> Reader<'a> {
         if count <= max {
             return Ok(count);
         }
-        Err(Error::TooManyElements {
-            count: saturated(count),
-            max: saturated(max),
-        })
+        Err(Error::too_many_elements(count, max))
     }
 
     /// Length or count of a compact value; none for null. It is not checked against what remains.

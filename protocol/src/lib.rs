@@ -8,6 +8,7 @@
 //! | [`api`] | every API key: versions that are served, first flexible version |
 //! | [`wire`] | primitive types of the wire over borrowed bytes, [`frame`] and [`header`] around them |
 //! | [`guard`] | walks a request body before it is decoded, so that no length from outside is trusted |
+//! | [`message`] | versions of bodies that kafka-protocol lacks |
 //! | [`produce`], [`fetch`] | borrowed codecs of the two hot APIs |
 //! | [`batch`] | record batch v2: view, builder, iterator, compression |
 //! | [`stored`] | records of internal topics and of the metadata log |
@@ -28,6 +29,7 @@ pub mod frame;
 pub mod guard;
 pub mod header;
 pub mod id;
+pub mod message;
 pub mod wire;
 
 pub use error_code::ErrorCode;

@@ -32,7 +32,7 @@ mod table;
 #[cfg(test)]
 mod generator;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::wire;
 
@@ -86,11 +86,7 @@ pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// As [`check`].
 pub fn count(api_key: i16, version: i16, body: &[u8]) -> Result<usize, Error> {
-    let request = table::REQUESTS
-        .binary_search_by_key(&api_key, |request| request.key)
-        .ok()
-        .and_then(|index| table::REQUESTS.get(index))
-        .ok_or(Error::UnknownApi { api_key })?;
+    let request = request(api_key).ok_or(Error::UnknownApi { api_key })?;
     if !request.versions.contains(version) {
         return Err(Error::UnknownVersion {
             api: request.name,
@@ -103,4 +99,9 @@ pub fn count(api_key: i16, version: i16, body: &[u8]) -> Result<usize, Error> {
         field,
         source,
     })
+}
+
+fn request(api_key: i16) -> Option<&'static shape::Request> {
+    let index = table::REQUESTS.binary_search_by_key(&api_key, |request| request.key);
+    table::REQUESTS.get(index.ok()?)
 }

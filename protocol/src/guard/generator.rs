@@ -11,6 +11,7 @@ use super::shape::{NONE, Versions, v};
 use crate::api;
 
 const HEAD: &str = "\
+// @generated
 //! Shapes of the requests of Kafka 4.3. Generated from its JSON schemas by the test
 //! `guard::generator::table_is_current`; do not edit.
 

@@ -80,8 +80,12 @@ pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<(), Error> {
     count(api_key, version, body).map(|_| ())
 }
 
-/// The same; returns the number of elements of all arrays plus the number of all tagged fields,
-/// which bounds the memory of the decoded request.
+/// The same; returns the number of elements of all arrays plus the number of all tagged fields.
+///
+/// Besides the frame, a request that is decoded holds at most some 500 bytes for each of them: so
+/// much costs an unknown tagged field that is the only one of its structure, since
+/// `kafka-protocol` keeps a map of them. An admission can charge for it where the number is large
+/// for the size of the frame.
 ///
 /// # Errors
 /// As [`check`].

@@ -1,3 +1,4 @@
+// @generated
 //! Shapes of the requests of Kafka 4.3. Generated from its JSON schemas by the test
 //! `guard::generator::table_is_current`; do not edit.
 

@@ -9,7 +9,7 @@
 //! | [`wire`] | primitive types of the wire over borrowed bytes, [`frame`] and [`header`] around them |
 //! | [`guard`] | walks a request body before it is decoded, so that no length from outside is trusted |
 //! | [`message`] | versions of bodies that kafka-protocol lacks |
-//! | [`produce`], [`fetch`] | borrowed codecs of the two hot APIs |
+//! | [`produce`], [`fetch`] | borrowed codecs of the two hot APIs, with [`topic`] and [`leader`] |
 //! | [`batch`] | record batch v2: view, builder, iterator, compression |
 //! | [`stored`] | records of internal topics and of the metadata log |
 //! | [`config`] | definitions of topic, broker and group configurations |
@@ -25,11 +25,16 @@
 pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod fetch;
+mod flexible;
 pub mod frame;
 pub mod guard;
 pub mod header;
 pub mod id;
+pub mod leader;
 pub mod message;
+pub mod produce;
+pub mod topic;
 pub mod wire;
 
 pub use error_code::ErrorCode;

@@ -226,7 +226,10 @@ pub enum HeaderError {
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at.checked_add(N)?)?.first_chunk::<N>().copied()
+    bytes
+        .get(at..at.checked_add(N)?)?
+        .first_chunk::<N>()
+        .copied()
 }
 
 impl BatchHeader {
@@ -258,7 +261,9 @@ impl BatchHeader {
             base_offset: Offset(i64_at(0)?),
             size_bytes,
             leader_epoch: LeaderEpoch(i32_at(12)?),
-            crc: array(header, CRC_AT).map(u32::from_be_bytes).ok_or(incomplete)?,
+            crc: array(header, CRC_AT)
+                .map(u32::from_be_bytes)
+                .ok_or(incomplete)?,
             attributes: Attributes(i16_at(ATTRIBUTES_AT)?),
             last_offset_delta: i32_at(23)?,
             base_timestamp: Timestamp(i64_at(27)?),
@@ -277,10 +282,12 @@ impl BatchHeader {
     /// As [`BatchHeader::parse`], and `Incomplete` where the batch extends beyond `bytes`.
     pub fn parse_whole(bytes: &[u8]) -> Result<(Self, &[u8]), HeaderError> {
         let header = Self::parse(bytes)?;
-        let batch = bytes.get(..header.size_bytes).ok_or(HeaderError::Incomplete {
-            needed_bytes: header.size_bytes,
-            present_bytes: bytes.len(),
-        })?;
+        let batch = bytes
+            .get(..header.size_bytes)
+            .ok_or(HeaderError::Incomplete {
+                needed_bytes: header.size_bytes,
+                present_bytes: bytes.len(),
+            })?;
         Ok((header, batch))
     }
 
@@ -293,7 +300,10 @@ impl BatchHeader {
         if computed == self.crc {
             Ok(())
         } else {
-            Err(HeaderError::Crc { stored: self.crc, computed })
+            Err(HeaderError::Crc {
+                stored: self.crc,
+                computed,
+            })
         }
     }
 
@@ -328,7 +338,11 @@ impl BatchHeader {
     /// Delete horizon of the batch (KIP-534), where it has one.
     #[must_use]
     pub const fn delete_horizon(&self) -> Option<Timestamp> {
-        if self.attributes.has_delete_horizon() { Some(self.base_timestamp) } else { None }
+        if self.attributes.has_delete_horizon() {
+            Some(self.base_timestamp)
+        } else {
+            None
+        }
     }
 }
 
@@ -361,7 +375,9 @@ pub fn patch_leader_epoch(batch: &mut [u8], leader_epoch: LeaderEpoch) {
 /// Makes `batch` a batch with `LogAppendTime`: sets the attribute bit and the max timestamp, and
 /// seals it. Records keep their deltas; readers take the max timestamp instead.
 pub fn rewrite_for_append_time(batch: &mut [u8], append_time: Timestamp) {
-    let Some(attributes) = array(batch, ATTRIBUTES_AT).map(i16::from_be_bytes) else { return };
+    let Some(attributes) = array(batch, ATTRIBUTES_AT).map(i16::from_be_bytes) else {
+        return;
+    };
     let attributes = Attributes(attributes).with_timestamp_type(TimestampType::LogAppendTime);
     put(batch, ATTRIBUTES_AT, &attributes.0.to_be_bytes());
     put(batch, MAX_TIMESTAMP_AT, &append_time.0.to_be_bytes());

@@ -3,6 +3,7 @@
 #![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 pub mod config;
+pub mod index;
 pub mod storage;
 
 pub use config::LogConfig;

@@ -4,6 +4,14 @@
 //! Paths are absolute or relative to the process; the memory and faulty implementations treat them
 //! as plain names.
 
+mod disk;
+mod faulty;
+mod memory;
+
+pub use disk::DiskStorage;
+pub use faulty::{FaultyStorage, SECTOR_BYTES};
+pub use memory::MemoryStorage;
+
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
@@ -145,3 +153,6 @@ pub trait File: Debug + Send + Sync {
     /// The descriptor for `sendfile`; none where the bytes are not in a file of the kernel.
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 }
+
+#[cfg(test)]
+mod tests;

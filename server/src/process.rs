@@ -1,0 +1,112 @@
+//! What the process asks of the system: limits, logs, signals, threads.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Variable of the log filter, such as `debug` or `info,milena_log=trace`.
+const LOG_VARIABLE: &str = "MILENA_LOG";
+
+/// Threads that serve connections, at most. Connections are cheap; beyond this the lock of a hot
+/// partition, not the processor, is what threads wait for.
+const WORKERS_MAX: usize = 64;
+
+/// Threads for blocking work, at most: syncs, recovery, compression of large batches.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+/// Raises the limit of open files to what the system allows: segments and connections need them.
+pub(crate) fn raise_open_files() {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        maximum: limits.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, current = ?limits.current, "limit of open files not raised");
+    }
+}
+
+/// Sends logs to standard error, from INFO up unless `MILENA_LOG` says otherwise.
+///
+/// # Errors
+/// A filter that cannot be read.
+pub(crate) fn start_logs() -> Result<()> {
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(text) if !text.trim().is_empty() => {
+            EnvFilter::try_new(&text).with_context(|| format!("read {LOG_VARIABLE}='{text}'"))?
+        }
+        _ => EnvFilter::new("info"),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+/// The runtime of the shells, one worker for each processor.
+///
+/// # Errors
+/// Threads that the system refuses.
+pub(crate) fn runtime() -> Result<Runtime> {
+    let workers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(WORKERS_MAX);
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("milena")
+        .enable_all()
+        .build()
+        .context("start the runtime")
+}
+
+/// Writes a line to standard output and flushes it: whoever started us may read it through a pipe.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn print_line(line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("write to standard output")
+}
+
+/// The signals that stop a server.
+#[derive(Debug)]
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+        })
+    }
+
+    /// Waits for the next signal and gives its name.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: a signal that was not returned is returned by the next call.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

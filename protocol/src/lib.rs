@@ -34,6 +34,7 @@ pub mod id;
 pub mod leader;
 pub mod message;
 pub mod produce;
+pub mod stored;
 pub mod topic;
 pub mod wire;
 

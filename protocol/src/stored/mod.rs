@@ -1,0 +1,3 @@
+//! Records that are stored: those of internal topics and of the metadata log.
+
+pub mod metadata;

@@ -2,8 +2,11 @@
 //! Everything here is synchronous and has no clock, thread or randomness of its own.
 #![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+pub mod checkpoint;
 pub mod config;
+pub mod epoch_cache;
 pub mod index;
+pub mod producer_state;
 pub mod storage;
 
 pub use config::LogConfig;

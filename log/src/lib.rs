@@ -4,9 +4,11 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod directory;
 pub mod epoch_cache;
 pub mod index;
 pub mod producer_state;
+pub mod retention;
 pub mod storage;
 
 pub use config::LogConfig;

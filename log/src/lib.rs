@@ -10,5 +10,6 @@ pub mod index;
 pub mod producer_state;
 pub mod retention;
 pub mod storage;
+pub mod validate;
 
 pub use config::LogConfig;

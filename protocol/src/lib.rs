@@ -24,6 +24,7 @@
 
 pub mod api;
 pub mod batch;
+pub mod config;
 pub mod error_code;
 pub mod fetch;
 mod flexible;

@@ -1,1 +1,3 @@
 //! Package broker.
+
+mod metadata;

@@ -13,7 +13,7 @@ pub use response::{
 /// First flexible version (KIP-482).
 const FLEXIBLE_FROM: i16 = 12;
 /// First version that names topics by id (KIP-516).
-const TOPIC_ID_FROM: i16 = 13;
+pub const TOPIC_ID_FROM: i16 = 13;
 /// First version with log start offsets.
 const LOG_START_FROM: i16 = 5;
 /// First version with fetch sessions (KIP-227).

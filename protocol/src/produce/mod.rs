@@ -11,7 +11,7 @@ pub use response::{PartitionResponse, RecordError, Response, encode_response};
 /// First flexible version (KIP-482).
 const FLEXIBLE_FROM: i16 = 9;
 /// First version that names topics by id (KIP-516).
-const TOPIC_ID_FROM: i16 = 13;
+pub const TOPIC_ID_FROM: i16 = 13;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,52 @@
+//! The table of APIs that this broker serves.
+
+use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::protocol::Encodable;
+use milena_protocol::{ErrorCode, api as table};
+
+use super::*;
+use crate::net::Response;
+
+/// One row per API.
+pub(crate) const ROWS: &[Row] = &[
+    // Produce is served by `produce`, before the table is looked at.
+    fetch::row(),
+    row::<list_offsets::ListOffsets>(),
+    row::<metadata::Metadata>(),
+    row::<find_coordinator::FindCoordinator>(),
+    row::<api_versions::ApiVersions>(),
+    row::<delete_records::DeleteRecords>(),
+    row::<init_producer_id::InitProducerId>(),
+    row::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    row::<describe_producers::DescribeProducers>(),
+    row::<describe_log_dirs::DescribeLogDirs>(),
+    row::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
+];
+
+/// True for an API that clients of this broker can use.
+fn is_served(info: &table::ApiInfo) -> bool {
+    info.client_listener && (info.key == PRODUCE || ROWS.iter().any(|row| row.key == info.key))
+}
+
+/// The advertised versions, by key.
+pub(crate) fn advertised() -> impl Iterator<Item = ApiVersion> {
+    table::APIS.iter().filter(|info| is_served(info)).map(|info| {
+        ApiVersion::default()
+            .with_api_key(info.key)
+            .with_min_version(info.min_advertised)
+            .with_max_version(info.max_version)
+    })
+}
+
+/// The answer to an ApiVersions request of a version that is not served: the shape of version 0 with
+/// the range of ApiVersions, from which the client takes another (KIP-511).
+pub(crate) fn unsupported_api_versions(context: &Context) -> Result<Response, Unreadable> {
+    let own = advertised().filter(|api| api.api_key == API_VERSIONS);
+    let response = ApiVersionsResponse::default()
+        .with_error_code(ErrorCode::UnsupportedVersion.code())
+        .with_api_keys(own.collect());
+    encode(context, |out| {
+        response.encode(out, 0).map_err(|error| Unreadable::Message(error.to_string()))
+    })
+}

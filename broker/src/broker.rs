@@ -1,0 +1,220 @@
+//! A running broker: what every connection and every background task shares.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use milena_cluster::metadata::Image;
+use milena_protocol::config::BrokerValues;
+use milena_protocol::{BrokerId, ErrorCode, ProducerId};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::fetch::Sessions;
+use crate::controller::Controller;
+use crate::group::Groups;
+use crate::metrics::Metrics;
+use crate::net::{Admission, Connections};
+use crate::options::Options;
+use crate::options::limits::{self, Limits};
+use crate::producer_ids::ProducerIds;
+use crate::quotas::Quotas;
+use crate::replicas::Replicas;
+
+/// Address that clients of one listener are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advertised {
+    /// Name of the listener.
+    pub(crate) name: String,
+    /// Host.
+    pub(crate) host: String,
+    /// Port.
+    pub(crate) port: u16,
+}
+
+/// The parts of a broker.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    options: Options,
+    cluster_id: String,
+    values: RwLock<Arc<BrokerValues>>,
+    limits: RwLock<Arc<Limits>>,
+    stopping: CancellationToken,
+    tracker: TaskTracker,
+    metrics: Arc<Metrics>,
+    connections: Connections,
+    admission: Admission,
+    controller: Controller,
+    replicas: Replicas,
+    groups: Groups,
+    sessions: Mutex<Sessions>,
+    quotas: Quotas,
+    producer_ids: ProducerIds,
+    advertised: OnceLock<Vec<Advertised>>,
+}
+
+/// What a broker is made of.
+pub(crate) struct Parts {
+    /// The configuration.
+    pub(crate) options: Options,
+    /// Id of the cluster.
+    pub(crate) cluster_id: String,
+    /// Cancelled when the broker stops.
+    pub(crate) stopping: CancellationToken,
+    /// Owns every task.
+    pub(crate) tracker: TaskTracker,
+    /// The counters.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The controller.
+    pub(crate) controller: Controller,
+    /// The hosted partitions.
+    pub(crate) replicas: Replicas,
+}
+
+impl Broker {
+    /// Puts the parts together.
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let values = parts.options.values.clone();
+        Arc::new(Self {
+            limits: RwLock::new(Arc::new(Limits::new(&values))),
+            admission: Admission::new(limits::request_memory_bytes(&values)),
+            sessions: Mutex::new(Sessions::new(&values)),
+            quotas: Quotas::new(&values),
+            groups: Groups::new(&values),
+            values: RwLock::new(Arc::new(values)),
+            options: parts.options,
+            cluster_id: parts.cluster_id,
+            stopping: parts.stopping,
+            tracker: parts.tracker,
+            metrics: parts.metrics,
+            connections: Connections::default(),
+            controller: parts.controller,
+            replicas: parts.replicas,
+            producer_ids: ProducerIds::default(),
+            advertised: OnceLock::new(),
+        })
+    }
+
+    /// `node.id`.
+    pub(crate) fn id(&self) -> BrokerId {
+        self.options.id
+    }
+
+    /// Id of the cluster.
+    pub(crate) fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// What the broker was started with.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The values in force: of the file, and those changed since.
+    pub(crate) fn values(&self) -> Arc<BrokerValues> {
+        Arc::clone(&self.values.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other values into force.
+    pub(crate) fn set_values(&self, values: BrokerValues) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Limits::new(&values));
+        self.groups.configure(&values);
+        *self.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(values);
+    }
+
+    /// Bounds on requests and connections.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Cancelled when the broker stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Owns every task of the broker.
+    pub(crate) fn tracker(&self) -> &TaskTracker {
+        &self.tracker
+    }
+
+    /// The counters.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Live connections.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// The budget of request bytes.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The controller.
+    pub(crate) fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    /// The newest committed metadata.
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.controller.image()
+    }
+
+    /// The hosted partitions.
+    pub(crate) fn replicas(&self) -> &Replicas {
+        &self.replicas
+    }
+
+    /// The groups that this broker coordinates.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Fetch sessions.
+    pub(crate) fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Client quotas and their use.
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// An id that no producer ever had.
+    ///
+    /// # Errors
+    /// What the controller says where it gives no ids.
+    pub(crate) async fn next_producer_id(&self) -> Result<ProducerId, ErrorCode> {
+        self.producer_ids.next(self).await
+    }
+
+    /// Notes where clients reach this broker, once the listeners are bound.
+    pub(crate) fn set_advertised(&self, advertised: Vec<Advertised>) {
+        // Set once, by the one who starts the broker.
+        drop(self.advertised.set(advertised));
+    }
+
+    /// Where clients reach this broker, by listener.
+    pub(crate) fn advertised(&self) -> &[Advertised] {
+        self.advertised.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Runs what would block on a thread of its own.
+    ///
+    /// # Panics
+    /// Where `work` panics.
+    pub(crate) async fn blocking<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> R {
+        match self.tracker.spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Blocking work is not cancelled while the runtime lives.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The shell of the controller: evaluates a request on the newest image, has the records committed,
+//! and answers once this broker has taken them over.
+//!
+//! Evaluations are taken in turn, so that on one node no proposal is ever outdated. Where another
+//! controller was faster the entry is not applied, and the request is evaluated again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use milena_cluster::metadata::{self, Image, Operation};
+use milena_protocol::{BrokerId, ErrorCode, Offset};
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::metadata::{Entry, MetadataLog, ProposeError, Published, RaftMetadataLog};
+
+/// Evaluations of one request before it is given up.
+const ATTEMPTS_MAX: usize = 16;
+
+/// Evaluates and commits.
+pub(crate) struct Controller {
+    log: Arc<RaftMetadataLog<Image>>,
+    machine: Mutex<metadata::Controller>,
+    turn: tokio::sync::Mutex<()>,
+    /// Offset up to which this broker has taken the metadata over, inclusive.
+    taken_over: watch::Sender<Offset>,
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").finish_non_exhaustive()
+    }
+}
+
+impl Controller {
+    /// Stands before an opened metadata log.
+    pub(crate) fn new(log: Arc<RaftMetadataLog<Image>>, machine: metadata::Controller) -> Self {
+        Self {
+            log,
+            machine: Mutex::new(machine),
+            turn: tokio::sync::Mutex::new(()),
+            taken_over: watch::Sender::new(Offset::NONE),
+        }
+    }
+
+    /// The metadata log.
+    pub(crate) fn log(&self) -> &Arc<RaftMetadataLog<Image>> {
+        &self.log
+    }
+
+    /// The newest committed image.
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.log.snapshot().state
+    }
+
+    /// The controller that this node knows.
+    pub(crate) fn leader(&self) -> Option<BrokerId> {
+        self.log.leadership().borrow().leader
+    }
+
+    /// Follows the committed images.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Published<Image>> {
+        self.log.subscribe()
+    }
+
+    /// This broker has taken over everything up to `offset`.
+    pub(crate) fn note_taken_over(&self, offset: Offset) {
+        self.taken_over.send_if_modified(|present| {
+            let moves = *present < offset;
+            if moves {
+                *present = offset;
+            }
+            moves
+        });
+    }
+
+    /// Changes the machine's soft state.
+    pub(crate) fn with_machine<R>(&self, f: impl FnOnce(&mut metadata::Controller) -> R) -> R {
+        f(&mut self.machine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Evaluates `request`, commits its records and waits until this broker has taken them over.
+    ///
+    /// # Errors
+    /// What the controller decides; `NOT_CONTROLLER`, `REQUEST_TIMED_OUT` and `KAFKA_STORAGE_ERROR`
+    /// where the records could not be committed.
+    pub(crate) async fn run<Q: Operation>(
+        &self,
+        request: &Q,
+    ) -> Result<Q::Response, metadata::Error> {
+        let turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS_MAX {
+            let now = clock::now();
+            let published = self.log.snapshot();
+            let image = published.state;
+            let decision = self.with_machine(|machine| machine.decide(&image, now, request))?;
+            if decision.records.is_empty() {
+                return Ok(decision.response);
+            }
+            let entry = Entry {
+                base_digest: image.digest().0,
+                records: decision.records,
+                timestamp: now,
+            };
+            let proposed = self.log.propose(entry).await.map_err(refused)?;
+            if proposed.applied {
+                drop(turn);
+                self.wait_taken_over(proposed.offset).await;
+                return Ok(decision.response);
+            }
+        }
+        Err(error(ErrorCode::RequestTimedOut, "the metadata changed too often to decide"))
+    }
+
+    /// Waits until this broker has taken over the metadata up to `offset`.
+    async fn wait_taken_over(&self, offset: Offset) {
+        let mut taken_over = self.taken_over.subscribe();
+        // The sender lives as long as this.
+        drop(taken_over.wait_for(|present| *present >= offset).await);
+    }
+}
+
+fn error(code: ErrorCode, message: &str) -> metadata::Error {
+    metadata::Error { code, message: Some(message.to_owned()) }
+}
+
+fn refused(reason: ProposeError) -> metadata::Error {
+    let code = match &reason {
+        ProposeError::NotController { .. } | ProposeError::Stopping => ErrorCode::NotController,
+        ProposeError::Unknown { .. } => ErrorCode::RequestTimedOut,
+        ProposeError::TooLarge { .. } => ErrorCode::InvalidRequest,
+        ProposeError::Storage(_) => ErrorCode::KafkaStorageError,
+    };
+    error(code, &reason.to_string())
+}

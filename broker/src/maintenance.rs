@@ -1,0 +1,194 @@
+//! What happens by itself: following the metadata, checkpoints, retention, compaction, space.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use milena_cluster::metadata::{ConfigResource, Image};
+use tokio::sync::Notify;
+use tracing::warn;
+
+use crate::broker::Broker;
+use crate::cleaning;
+use crate::clock;
+use crate::metadata::Published;
+
+/// Pause between two looks at the free space of the directories.
+const SPACE_PAUSE: Duration = Duration::from_secs(1);
+/// Pause between two looks for records that `flush.ms` makes due.
+const FLUSH_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes that are synced and not yet below a written recovery point, from which it is written
+/// without waiting for its interval: they are what a restart after a crash has to check.
+const CHECKPOINT_BYTES: u64 = 256 << 20;
+/// Pause between two forgettings of idle producers.
+const EXPIRATION_PAUSE: Duration = Duration::from_secs(600);
+
+/// Starts all tasks.
+pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
+    let values = broker.values();
+    let ms = |key: &str| {
+        Duration::from_millis(u64::try_from(values.long(key)).unwrap_or(0).max(1))
+    };
+    let tracker = broker.tracker();
+    tracker.spawn(follow(Arc::clone(broker)));
+    tracker.spawn(watch_directories(Arc::clone(broker), failures));
+    tracker.spawn(every(Arc::clone(broker), SPACE_PAUSE, check_room));
+    tracker.spawn(every(Arc::clone(broker), FLUSH_PAUSE, flush_due));
+    tracker.spawn(checkpoint(
+        Arc::clone(broker),
+        ms("log.flush.offset.checkpoint.interval.ms"),
+    ));
+    tracker.spawn(every(
+        Arc::clone(broker),
+        ms("log.retention.check.interval.ms"),
+        apply_retention,
+    ));
+    tracker.spawn(every(Arc::clone(broker), EXPIRATION_PAUSE, expire_producers));
+    tracker.spawn(cleaning::run(Arc::clone(broker)));
+}
+
+/// Runs blocking work again and again, with a pause between, until the broker stops.
+async fn every(broker: Arc<Broker>, pause: Duration, work: fn(&Arc<Broker>)) {
+    let stopping = broker.stopping();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let shared = Arc::clone(&broker);
+        broker.blocking(move || work(&shared)).await;
+    }
+}
+
+/// Takes over the newest image, and everything that follows from it.
+pub(crate) async fn follow_metadata(broker: &Arc<Broker>) {
+    let published = broker.controller().log_snapshot();
+    take_over(broker, published).await;
+}
+
+async fn follow(broker: Arc<Broker>) {
+    let stopping = broker.stopping();
+    let mut images = broker.controller().subscribe();
+    loop {
+        let published = images.borrow_and_update().clone();
+        take_over(&broker, published).await;
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return,
+            changed = images.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn take_over(broker: &Arc<Broker>, published: Published<Image>) {
+    let shared = Arc::clone(broker);
+    let image = Arc::clone(&published.state);
+    let followed = broker
+        .blocking(move || {
+            let changes = shared.note_image(&image);
+            if changes.broker_configs {
+                let values = dynamic_values(&shared, &image);
+                shared.set_values(values);
+            }
+            let values = shared.values();
+            let followed = shared.replicas().follow(&image, &values);
+            if changes.broker_configs || changes.topic_configs {
+                shared.replicas().configure(&image, &values);
+            }
+            if changes.quotas {
+                shared.quotas().follow(&image);
+            }
+            followed
+        })
+        .await;
+    broker.groups().follow(broker, followed).await;
+    broker.controller().note_taken_over(published.offset);
+}
+
+/// The values of the file under those that were changed at run time.
+fn dynamic_values(broker: &Broker, image: &Image) -> milena_protocol::config::BrokerValues {
+    let of = |resource: &ConfigResource| {
+        let configs = image.configs(resource).into_iter().flatten();
+        configs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    };
+    broker
+        .options()
+        .values
+        .with_dynamic_default(of(&ConfigResource::default_broker()))
+        .with_dynamic_broker(of(&ConfigResource::broker(broker.id())))
+}
+
+/// Closes the partitions of directories that fail.
+async fn watch_directories(broker: Arc<Broker>, failures: Arc<Notify>) {
+    let stopping = broker.stopping();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return,
+            () = failures.notified() => {}
+        }
+        let shared = Arc::clone(&broker);
+        broker.blocking(move || shared.replicas().close_failed()).await;
+    }
+}
+
+fn check_room(broker: &Arc<Broker>) {
+    for directory in broker.replicas().directories().iter() {
+        if !directory.is_failed()
+            && let Err(error) = directory.check_room()
+        {
+            directory.fail_because(&error);
+        }
+        directory.remove_due(clock::now());
+    }
+}
+
+/// Queues the sync of partitions whose oldest unsynced record is older than `flush.ms`.
+fn flush_due(broker: &Arc<Broker>) {
+    let now = clock::now();
+    for partition in broker.replicas().all() {
+        partition.sync_if_due(now);
+    }
+}
+
+/// Writes checkpoints when their interval ends, and earlier where much was synced meanwhile.
+async fn checkpoint(broker: Arc<Broker>, interval: Duration) {
+    let stopping = broker.stopping();
+    let mut written_at = clock::instant();
+    let mut written_bytes = broker.metrics().appended_bytes();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(SPACE_PAUSE) => {}
+        }
+        let bytes = broker.metrics().appended_bytes();
+        if written_at.elapsed() < interval && bytes - written_bytes < CHECKPOINT_BYTES {
+            continue;
+        }
+        written_at = clock::instant();
+        written_bytes = bytes;
+        let shared = Arc::clone(&broker);
+        if broker.blocking(move || shared.replicas().checkpoint()).await.is_err() {
+            warn!("checkpoints of a log directory were not written");
+        }
+    }
+}
+
+fn apply_retention(broker: &Arc<Broker>) {
+    let now = clock::now();
+    for partition in broker.replicas().all() {
+        partition.apply_retention(now);
+    }
+}
+
+fn expire_producers(broker: &Arc<Broker>) {
+    let now = clock::now();
+    for partition in broker.replicas().all() {
+        partition.with_log(|log| log.expire_producers(now));
+    }
+}

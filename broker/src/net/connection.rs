@@ -1,0 +1,318 @@
+//! One client connection: frames in, responses out in the order of their requests.
+//!
+//! Requests are served one after the other, as Kafka does. Only Produce is pipelined: its records
+//! are appended at once, in order, and several requests may wait for their sync together, so that
+//! one sync acknowledges them all. Every complete frame of a read is handled before the next system
+//! call; the acknowledgements that are ready leave in one write.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tracing::debug;
+
+use super::admission::Grant;
+use super::response::{Piece, Response};
+use super::send::send_all;
+use crate::api::{self, Started, Waiting};
+use crate::broker::Broker;
+
+/// Produce requests of one connection that wait for their sync at once. An idempotent producer has
+/// at most five in flight.
+const PIPELINE_MAX: usize = 32;
+/// First read of a connection.
+const READ_BYTES_MIN: usize = 4 * 1024;
+/// Largest speculative read; a frame known to be larger is read whole.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Small requests that may precede authentication or a protocol error must fit this.
+const LENGTH_BYTES: usize = 4;
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+pub(crate) enum Ended {
+    /// The peer closed it.
+    #[error("closed by the peer")]
+    Peer,
+    /// The broker stops.
+    #[error("the broker stops")]
+    Shutdown,
+    /// Nothing was asked for `connections.max.idle.ms`.
+    #[error("idle for longer than connections.max.idle.ms")]
+    Idle,
+    /// A request that cannot be answered, or `acks=0` records that were refused.
+    #[error("request cannot be answered")]
+    Refused,
+    /// A frame length that is negative or above `socket.request.max.bytes`.
+    #[error("frame of {length} bytes, socket.request.max.bytes is {bytes_max}")]
+    FrameLength {
+        /// Length that the peer sent.
+        length: i32,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The socket failed.
+    #[error("socket: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// Who sits at the other end.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Address of the client.
+    pub(crate) address: SocketAddr,
+    /// Index of the listener it came through.
+    pub(crate) listener: usize,
+}
+
+/// One accepted connection.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    broker: Arc<Broker>,
+    peer: Peer,
+    client_id: Option<Arc<str>>,
+    buffer: BytesMut,
+    read_bytes: usize,
+    grant: Grant,
+    /// Produce requests whose records are appended but not durable yet, oldest first.
+    waiting: VecDeque<Waiting>,
+    /// Responses that are complete and not sent yet.
+    out: VecDeque<Piece>,
+    wake: Arc<Notify>,
+    closes: bool,
+    muted_until: Option<Instant>,
+    active: Instant,
+}
+
+impl Connection {
+    /// Takes over an accepted socket.
+    pub(crate) fn new(stream: TcpStream, broker: Arc<Broker>, peer: Peer) -> Self {
+        Self {
+            stream,
+            broker,
+            peer,
+            client_id: None,
+            buffer: BytesMut::new(),
+            read_bytes: READ_BYTES_MIN,
+            grant: None,
+            waiting: VecDeque::new(),
+            out: VecDeque::new(),
+            wake: Arc::new(Notify::new()),
+            closes: false,
+            muted_until: None,
+            active: Instant::now(),
+        }
+    }
+
+    /// Serves the connection until it ends.
+    pub(crate) async fn run(mut self) -> Ended {
+        let mut stop = Box::pin(self.broker.stopping().cancelled_owned());
+        let mut timer = Box::pin(tokio::time::sleep(self.idle_max()));
+        let ended = loop {
+            if let Err(ended) = self.serve_frames().await {
+                break ended;
+            }
+            self.collect_settled();
+            if let Err(error) = send_all(&self.stream, &mut self.out).await {
+                break error.into();
+            }
+            if self.closes {
+                break Ended::Refused;
+            }
+            if let Err(ended) = self.wait(&mut timer, stop.as_mut()).await {
+                break ended;
+            }
+        };
+        debug!(peer = %self.peer.address, client_id = self.client_id.as_deref(), reason = %ended,
+            "connection ended");
+        ended
+    }
+
+    fn idle_max(&self) -> Duration {
+        self.broker.limits().connections_max_idle
+    }
+
+    /// Handles every complete frame of the buffer.
+    async fn serve_frames(&mut self) -> Result<(), Ended> {
+        while !self.closes && self.muted_until.is_none() && self.waiting.len() < PIPELINE_MAX {
+            let Some(frame) = self.next_frame()? else { break };
+            self.active = Instant::now();
+            let grant = self.grant.take();
+            let request = api::Incoming {
+                frame,
+                peer: &self.peer,
+                client_id: &mut self.client_id,
+                wake: &self.wake,
+                grant,
+            };
+            match api::start(&self.broker, request) {
+                Started::Waiting(waiting) => self.waiting.push_back(waiting),
+                Started::Serial(request) => {
+                    self.settle_all().await?;
+                    send_all(&self.stream, &mut self.out).await?;
+                    let response = api::serve(&self.broker, request).await;
+                    self.queue(response);
+                }
+                Started::Ready(response) => {
+                    self.settle_all().await?;
+                    self.queue(response);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the next complete frame from the buffer.
+    fn next_frame(&mut self) -> Result<Option<BytesMut>, Ended> {
+        let Some(length) = self.frame_length()? else { return Ok(None) };
+        if self.buffer.len() < LENGTH_BYTES + length {
+            return Ok(None);
+        }
+        self.buffer.advance(LENGTH_BYTES);
+        Ok(Some(self.buffer.split_to(length)))
+    }
+
+    /// Length of the frame at the front of the buffer, once its four bytes are there.
+    fn frame_length(&self) -> Result<Option<usize>, Ended> {
+        let Some(prefix) = self.buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+        let length = i32::from_be_bytes(*prefix);
+        let bytes_max = self.broker.limits().request_bytes_max;
+        match usize::try_from(length) {
+            Ok(bytes) if bytes <= bytes_max => Ok(Some(bytes)),
+            _ => Err(Ended::FrameLength { length, bytes_max }),
+        }
+    }
+
+    /// Puts a response behind those that wait to be sent.
+    fn queue(&mut self, mut response: Response) {
+        self.out.append(&mut response.pieces);
+        self.closes |= response.closes;
+        if !response.throttle.is_zero() {
+            self.muted_until = Some(Instant::now() + response.throttle);
+        }
+    }
+
+    /// Moves the acknowledgements that are final (or timed out) to what is sent.
+    fn collect_settled(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(first) = self.waiting.front() {
+            if !first.completion.is_done() && now < first.deadline {
+                break;
+            }
+            if let Some(waiting) = self.waiting.pop_front() {
+                let response = api::finish(&self.broker, waiting);
+                self.queue(response);
+            }
+        }
+    }
+
+    /// Waits for every acknowledgement that is due before the next response.
+    async fn settle_all(&mut self) -> Result<(), Ended> {
+        loop {
+            self.collect_settled();
+            let Some(first) = self.waiting.front() else { return Ok(()) };
+            let deadline = first.deadline;
+            send_all(&self.stream, &mut self.out).await?;
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Waits for bytes, for an acknowledgement, or for the end.
+    async fn wait(
+        &mut self,
+        timer: &mut Pin<Box<Sleep>>,
+        mut stop: Pin<&mut WaitForCancellationFutureOwned>,
+    ) -> Result<(), Ended> {
+        let reads = self.muted_until.is_none() && self.waiting.len() < PIPELINE_MAX;
+        if reads {
+            self.make_room().await?;
+        }
+        let due = self.next_due();
+        if due < timer.deadline() || timer.is_elapsed() {
+            timer.as_mut().reset(due);
+        }
+        tokio::select! {
+            biased;
+            () = &mut stop, if self.waiting.is_empty() => Err(Ended::Shutdown),
+            () = self.wake.notified(), if !self.waiting.is_empty() => Ok(()),
+            () = timer.as_mut() => self.on_timer(),
+            ready = self.stream.readable(), if reads => {
+                ready?;
+                self.read()
+            }
+        }
+    }
+
+    /// The next instant at which something has to happen without input.
+    fn next_due(&self) -> Instant {
+        let idle = self.active + self.idle_max();
+        let acknowledgement = self.waiting.front().map(|waiting| waiting.deadline);
+        [acknowledgement, self.muted_until].into_iter().flatten().fold(idle, Instant::min)
+    }
+
+    fn on_timer(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        if self.muted_until.is_some_and(|until| until <= now) {
+            self.muted_until = None;
+            self.active = now;
+        }
+        if self.waiting.is_empty() && self.muted_until.is_none() && self.active + self.idle_max() <= now
+        {
+            return Err(Ended::Idle);
+        }
+        Ok(())
+    }
+
+    /// Makes room for the rest of a frame that has begun, after its memory was granted.
+    async fn make_room(&mut self) -> Result<(), Ended> {
+        if let Some(length) = self.frame_length()? {
+            if self.grant.is_none() {
+                self.grant = self.broker.admission().grant(length).await;
+            }
+            let missing = (LENGTH_BYTES + length).saturating_sub(self.buffer.len());
+            self.buffer.reserve(missing.max(1));
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, without waiting.
+    fn read(&mut self) -> Result<(), Ended> {
+        if self.buffer.capacity() - self.buffer.len() == 0 || self.buffer.is_empty() {
+            self.buffer.reserve(self.read_bytes);
+        }
+        let room = self.buffer.capacity() - self.buffer.len();
+        match self.stream.try_read_buf(&mut self.buffer) {
+            Ok(0) => Err(Ended::Peer),
+            Ok(read) => {
+                if read == room {
+                    self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+                } else if read < self.read_bytes / 4 {
+                    self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.buffer.is_empty() {
+                    self.buffer = BytesMut::new();
+                }
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A listening socket and the limits on what it accepts.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::connection::{Connection, Peer};
+use crate::broker::Broker;
+
+/// Pause of the accept loop where the process has no descriptor left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener that could not be opened.
+#[derive(Debug, Error)]
+#[error("listen on {address}: {source}")]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Limits of all listeners together.
+#[derive(Clone, Debug)]
+pub(crate) struct AcceptLimits {
+    /// `max.connections`.
+    pub(crate) connections_max: usize,
+    /// `max.connections.per.ip`.
+    pub(crate) per_ip_max: usize,
+    /// `max.connections.per.ip.overrides`.
+    pub(crate) per_ip_overrides: BTreeMap<IpAddr, usize>,
+    /// `max.connection.creation.rate`, per second.
+    pub(crate) creation_rate_max: u32,
+}
+
+/// Live connections, for the limits and for metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    by_ip: BTreeMap<IpAddr, usize>,
+    window_started: Option<Instant>,
+    accepted_in_window: u32,
+}
+
+/// What to do with a connection that has just been accepted.
+enum Verdict {
+    Serve,
+    Refuse(&'static str),
+    /// Serve it, but accept no more until the instant.
+    Slow(Instant),
+}
+
+impl Connections {
+    /// Number of live connections.
+    pub(crate) fn total(&self) -> usize {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    fn admit(&self, ip: IpAddr, limits: &AcceptLimits, now: Instant) -> Verdict {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.total >= limits.connections_max {
+            return Verdict::Refuse("max.connections");
+        }
+        let per_ip_max = limits.per_ip_overrides.get(&ip).copied().unwrap_or(limits.per_ip_max);
+        if counts.by_ip.get(&ip).copied().unwrap_or(0) >= per_ip_max {
+            return Verdict::Refuse("max.connections.per.ip");
+        }
+        counts.total += 1;
+        *counts.by_ip.entry(ip).or_default() += 1;
+        let started = *counts.window_started.get_or_insert(now);
+        if now.duration_since(started) >= Duration::from_secs(1) {
+            counts.window_started = Some(now);
+            counts.accepted_in_window = 0;
+        }
+        counts.accepted_in_window += 1;
+        if counts.accepted_in_window >= limits.creation_rate_max {
+            let started = counts.window_started.unwrap_or(now);
+            return Verdict::Slow(started + Duration::from_secs(1));
+        }
+        Verdict::Serve
+    }
+
+    fn release(&self, ip: IpAddr) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.total = counts.total.saturating_sub(1);
+        if let Some(count) = counts.by_ip.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.by_ip.remove(&ip);
+            }
+        }
+    }
+}
+
+/// Gives the place of a connection back, also where its task panics.
+struct Place {
+    broker: Arc<Broker>,
+    ip: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.broker.connections().release(self.ip);
+    }
+}
+
+/// One bound socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: TcpListener,
+    index: usize,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 lets the system choose. Must run inside the runtime.
+    pub(crate) fn bind(address: SocketAddr, backlog: i32, index: usize) -> Result<Self, BindError> {
+        let bind = || -> io::Result<TcpListener> {
+            let domain = Domain::for_address(address);
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(backlog)?;
+            TcpListener::from_std(socket.into())
+        };
+        bind().map(|socket| Self { socket, index }).map_err(|source| BindError { address, source })
+    }
+
+    /// The address that is bound, with its real port.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts until the broker stops.
+    pub(crate) async fn run(self, broker: Arc<Broker>) {
+        let stopping = broker.stopping();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => self.accept(&broker, stream, address).await,
+                Err(error) if is_exhausted(&error) => {
+                    warn!(%error, "no descriptor for a new connection");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                }
+                Err(error) => debug!(%error, "a connection failed before it was accepted"),
+            }
+        }
+    }
+
+    async fn accept(&self, broker: &Arc<Broker>, stream: TcpStream, address: SocketAddr) {
+        let ip = address.ip();
+        let now = Instant::now();
+        let pause = match broker.connections().admit(ip, &broker.limits().accept, now) {
+            Verdict::Refuse(limit) => {
+                debug!(peer = %address, limit, "connection refused");
+                return;
+            }
+            Verdict::Serve => None,
+            Verdict::Slow(until) => Some(until),
+        };
+        let place = Place { broker: Arc::clone(broker), ip };
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(peer = %address, %error, "connection ended before it was served");
+            return;
+        }
+        let peer = Peer { address, listener: self.index };
+        let connection = Connection::new(stream, Arc::clone(broker), peer);
+        broker.tracker().spawn(async move {
+            let _place = place;
+            connection.run().await;
+        });
+        if let Some(until) = pause {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+}
+
+/// True where the process or the system has no descriptor left.
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_per_address_and_in_total() {
+        let limits = AcceptLimits {
+            connections_max: 3,
+            per_ip_max: 1,
+            per_ip_overrides: BTreeMap::from([(IpAddr::from([127, 0, 0, 2]), 2)]),
+            creation_rate_max: 100,
+        };
+        let connections = Connections::default();
+        let now = Instant::now();
+        let admit = |last| connections.admit(IpAddr::from([127, 0, 0, last]), &limits, now);
+        assert!(matches!(admit(1), Verdict::Serve));
+        assert!(matches!(admit(1), Verdict::Refuse("max.connections.per.ip")));
+        assert!(matches!(admit(2), Verdict::Serve));
+        assert!(matches!(admit(2), Verdict::Serve));
+        assert!(matches!(admit(3), Verdict::Refuse("max.connections")));
+        connections.release(IpAddr::from([127, 0, 0, 1]));
+        assert!(matches!(admit(3), Verdict::Serve));
+        assert_eq!(connections.total(), 3);
+    }
+}

@@ -1,0 +1,283 @@
+//! What a broker is started with: Kafka's keys, read and checked as a whole.
+
+pub(crate) mod limits;
+pub(crate) mod listeners;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use milena_protocol::BrokerId;
+use milena_protocol::config::{BrokerValues, Fault};
+
+pub use self::listeners::Endpoint;
+
+/// For whom the broker runs. It decides defaults only; every key can be set in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `milena dev`: one process for one developer. The data directory is made where it is missing,
+    /// internal topics have one replica, groups form without delay, features are raised at start.
+    Dev,
+    /// `milena server`: Kafka's defaults; the directories were made by `milena format`.
+    Server,
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For whom the broker runs.
+    pub(crate) mode: Mode,
+    /// `node.id`.
+    pub(crate) id: BrokerId,
+    /// The values as they were given, and their meaning.
+    pub(crate) values: BrokerValues,
+    /// `log.dirs`, in order, without duplicates.
+    pub(crate) log_dirs: Vec<PathBuf>,
+    /// `metadata.log.dir`, or the first of `log.dirs`.
+    pub(crate) metadata_dir: PathBuf,
+    /// The listeners that are bound.
+    pub(crate) listeners: Vec<Endpoint>,
+    /// What clients of each listener are told, by the name of the listener.
+    pub(crate) advertised: Vec<Endpoint>,
+    /// True where a directory of Apache Kafka is taken over although it was not cleanly stopped or
+    /// belonged to a quorum of several.
+    pub(crate) forces_import: bool,
+}
+
+const ROLES: &[&str] = &["broker", "controller"];
+
+impl Options {
+    /// Reads Kafka's keys. Returns the options and what is worth a warning.
+    ///
+    /// # Errors
+    /// Every fault at once, with its key and what is allowed.
+    pub fn from_values(
+        mut values: BTreeMap<String, String>,
+        mode: Mode,
+    ) -> Result<(Self, Vec<String>), Vec<Fault>> {
+        for (key, value) in defaults(mode) {
+            values.entry((*key).to_owned()).or_insert_with(|| (*value).to_owned());
+        }
+        let config = BrokerValues::new(values.clone());
+        let mut faults = config.validate();
+        let id = node_id(&config, &values, &mut faults);
+        check_roles(&config, &mut faults);
+        let log_dirs = log_dirs(&config);
+        let metadata_dir = config.string("metadata.log.dir").map(PathBuf::from);
+        let (listeners, advertised) = endpoints(&config, &values, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let warnings = config.warnings();
+        let options = Self {
+            mode,
+            id,
+            metadata_dir: metadata_dir
+                .or_else(|| log_dirs.first().cloned())
+                .unwrap_or_else(|| PathBuf::from(DATA)),
+            values: config,
+            log_dirs,
+            listeners,
+            advertised,
+            forces_import: false,
+        };
+        Ok((options, warnings))
+    }
+
+    /// Takes a directory of Apache Kafka over also where it was not cleanly stopped or belonged to a
+    /// quorum of several.
+    #[must_use]
+    pub fn forcing_import(mut self) -> Self {
+        self.forces_import = true;
+        self
+    }
+}
+
+/// Where data goes unless a key says so.
+const DATA: &str = "milena-data";
+
+/// Values that stand where the user gives none, beside Kafka's defaults.
+const fn defaults(mode: Mode) -> &'static [(&'static str, &'static str)] {
+    match mode {
+        Mode::Dev => &[
+            ("node.id", "1"),
+            ("log.dirs", DATA),
+            ("listeners", "PLAINTEXT://localhost:9092"),
+            ("offsets.topic.replication.factor", "1"),
+            ("transaction.state.log.replication.factor", "1"),
+            ("transaction.state.log.min.isr", "1"),
+            ("share.coordinator.state.topic.replication.factor", "1"),
+            ("share.coordinator.state.topic.min.isr", "1"),
+            ("group.initial.rebalance.delay.ms", "0"),
+        ],
+        Mode::Server => &[("log.dirs", DATA)],
+    }
+}
+
+fn fault(key: &str, message: String) -> Fault {
+    Fault { key: key.to_owned(), message }
+}
+
+/// `node.id`, or its old name `broker.id`.
+fn node_id(
+    config: &BrokerValues,
+    values: &BTreeMap<String, String>,
+    faults: &mut Vec<Fault>,
+) -> BrokerId {
+    let is_given = |key: &str| values.contains_key(key);
+    let key = if is_given("node.id") { "node.id" } else { "broker.id" };
+    if !is_given(key) {
+        faults.push(fault("node.id", "node.id is missing: expected a number from 0 up".to_owned()));
+        return BrokerId::NONE;
+    }
+    let id = config.int(key);
+    if id < 0 && !faults.iter().any(|fault| fault.key == key) {
+        faults.push(fault(key, format!("{key} is {id}: expected a number from 0 up")));
+    }
+    BrokerId(id)
+}
+
+fn check_roles(config: &BrokerValues, faults: &mut Vec<Fault>) {
+    let roles = config.list("process.roles");
+    if let Some(unknown) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
+        faults.push(fault(
+            "process.roles",
+            format!("process.roles has '{unknown}': expected broker, controller or both"),
+        ));
+    } else if !roles.is_empty() && roles.len() < ROLES.len() {
+        faults.push(fault(
+            "process.roles",
+            "process.roles must name both broker and controller: clusters of several nodes are not \
+             served yet"
+                .to_owned(),
+        ));
+    }
+    for key in ["controller.quorum.voters", "controller.quorum.bootstrap.servers"] {
+        let voters = config.list(key);
+        if voters.len() > 1 {
+            let count = voters.len();
+            faults.push(fault(
+                key,
+                format!("{key} names {count} controllers: clusters of several nodes are not served yet"),
+            ));
+        }
+    }
+}
+
+fn log_dirs(config: &BrokerValues) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    let listed = config.list("log.dirs");
+    let single = config.string("log.dir").map(str::to_owned);
+    let given = if listed.is_empty() { single.into_iter().collect() } else { listed };
+    for path in given.into_iter().map(PathBuf::from) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+/// The listeners to bind and what is told about them.
+fn endpoints(
+    config: &BrokerValues,
+    values: &BTreeMap<String, String>,
+    faults: &mut Vec<Fault>,
+) -> (Vec<Endpoint>, Vec<Endpoint>) {
+    let text = |key: &str| config.list(key).join(",");
+    let mut messages = Vec::new();
+    let all = listeners::parse("listeners", &text("listeners"), &mut messages);
+    let controllers: Vec<String> = config
+        .list("controller.listener.names")
+        .iter()
+        .map(|name| name.to_ascii_uppercase())
+        .collect();
+    // Nothing outside this process talks to the controller of a single node.
+    let is_client = |endpoint: &Endpoint| !controllers.contains(&endpoint.name);
+    let listeners: Vec<_> = all.into_iter().filter(is_client).collect();
+    let given = values.get("advertised.listeners").is_some_and(|text| !text.trim().is_empty());
+    let mut advertised = if given {
+        listeners::parse("advertised.listeners", &text("advertised.listeners"), &mut messages)
+    } else {
+        Vec::new()
+    };
+    advertised.retain(is_client);
+    for message in messages {
+        let key = message.split(':').next().unwrap_or("listeners").to_owned();
+        faults.push(Fault { key, message });
+    }
+    if listeners.is_empty() && faults.is_empty() {
+        faults.push(fault("listeners", "listeners has none for clients".to_owned()));
+    }
+    check_advertised(&listeners, &advertised, given, faults);
+    check_protocols(config, &listeners, faults);
+    (listeners, advertised)
+}
+
+fn check_advertised(
+    listeners: &[Endpoint],
+    advertised: &[Endpoint],
+    given: bool,
+    faults: &mut Vec<Fault>,
+) {
+    for endpoint in advertised {
+        if !listeners.iter().any(|listener| listener.name == endpoint.name) {
+            faults.push(fault(
+                "advertised.listeners",
+                format!("advertised.listeners has {}, which is not in listeners", endpoint.name),
+            ));
+        }
+        if endpoint.is_wildcard() {
+            faults.push(fault(
+                "advertised.listeners",
+                format!(
+                    "advertised.listeners has '{}', which is no address that a client can reach",
+                    endpoint.host
+                ),
+            ));
+        }
+    }
+    if given {
+        return;
+    }
+    // An empty host is advertised as the name of the machine, as Kafka does.
+    for endpoint in listeners.iter().filter(|endpoint| endpoint.is_wildcard() && !endpoint.host.is_empty())
+    {
+        faults.push(fault(
+            "advertised.listeners",
+            format!(
+                "listeners has {}://{}:{}, so advertised.listeners must say which address clients \
+                 reach, such as {}://HOST:{}",
+                endpoint.name, endpoint.host, endpoint.port, endpoint.name, endpoint.port
+            ),
+        ));
+    }
+}
+
+/// Every listener must be plaintext: nothing else is served.
+fn check_protocols(config: &BrokerValues, listeners: &[Endpoint], faults: &mut Vec<Fault>) {
+    let map = config.string("listener.security.protocol.map").unwrap_or_default().to_owned();
+    let mapped: BTreeMap<String, String> = map
+        .split(',')
+        .filter_map(|entry| entry.trim().split_once(':'))
+        .map(|(name, protocol)| (name.to_ascii_uppercase(), protocol.to_ascii_uppercase()))
+        .collect();
+    for listener in listeners {
+        let protocol = mapped.get(&listener.name).map_or(listener.name.as_str(), String::as_str);
+        match protocol {
+            "PLAINTEXT" => {}
+            "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => faults.push(fault(
+                "listener.security.protocol.map",
+                format!("listener {} has protocol {protocol}: only PLAINTEXT is served yet", listener.name),
+            )),
+            _ => faults.push(fault(
+                "listener.security.protocol.map",
+                format!(
+                    "listener {} has no protocol: expected an entry such as {}:PLAINTEXT",
+                    listener.name, listener.name
+                ),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

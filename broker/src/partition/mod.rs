@@ -1,0 +1,297 @@
+//! One hosted partition: its log, its replication core, and who waits for it.
+//!
+//! There is no task and no channel per partition. An append is put into the inbox; whoever holds the
+//! lock of the state (or gets it) empties the inbox and writes everything that waits with one call.
+//! Every path that has held the lock looks into the inbox afterwards ([`Partition::with`]), so that
+//! nothing is left there.
+//!
+//! Order of locks: `state`, then the queue of the syncer or the slots of a completion. The inbox is
+//! a leaf.
+
+mod append;
+mod directory;
+mod read;
+mod settings;
+mod syncer;
+mod tail;
+mod waiters;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+
+use milena_cluster::replication;
+use milena_log::Log;
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
+
+pub(crate) use append::{Append, Records};
+pub(crate) use directory::{Directories, Directory};
+pub(crate) use read::{Isolation, Read, ReadRequest};
+pub(crate) use settings::Settings;
+pub(crate) use waiters::FetchWaiter;
+
+use self::tail::Tail;
+use self::waiters::{AckWaiters, FetchWaiters};
+use crate::clock;
+
+/// What the lock protects.
+#[derive(Debug)]
+struct State {
+    log: Log,
+    core: replication::Partition,
+    tail: Tail,
+    acks: AckWaiters,
+    fetches: FetchWaiters,
+    /// Ends and sizes of appended batches above the high watermark, for fetches that wait for bytes.
+    above_hw: std::collections::VecDeque<(Offset, i64)>,
+    /// Set once the directory failed or the topic was deleted: every request gets this error.
+    closed: Option<ErrorCode>,
+}
+
+/// Positions that are read without the lock. Each is only ever stored under the lock.
+#[derive(Debug, Default)]
+struct Positions {
+    log_start: AtomicI64,
+    last_stable: AtomicI64,
+    high_watermark: AtomicI64,
+    log_end: AtomicI64,
+}
+
+/// A hosted partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    topic_partition: TopicPartition,
+    topic_id: TopicId,
+    directory: Arc<Directory>,
+    settings: RwLock<Arc<Settings>>,
+    inbox: Mutex<Vec<Append>>,
+    state: Mutex<State>,
+    positions: Positions,
+    queued_for_sync: AtomicBool,
+}
+
+impl Partition {
+    /// Takes over an opened log.
+    pub(crate) fn new(
+        topic_partition: TopicPartition,
+        topic_id: TopicId,
+        directory: Arc<Directory>,
+        settings: Arc<Settings>,
+        log: Log,
+        core: replication::Partition,
+    ) -> Arc<Self> {
+        let state = State {
+            log,
+            core,
+            tail: Tail::default(),
+            acks: AckWaiters::default(),
+            fetches: FetchWaiters::default(),
+            above_hw: std::collections::VecDeque::new(),
+            closed: None,
+        };
+        let partition = Arc::new(Self {
+            topic_partition,
+            topic_id,
+            directory,
+            settings: RwLock::new(settings),
+            inbox: Mutex::new(Vec::new()),
+            state: Mutex::new(state),
+            positions: Positions::default(),
+            queued_for_sync: AtomicBool::new(false),
+        });
+        partition.with(|_| ());
+        partition
+    }
+
+    /// Topic and index.
+    pub(crate) fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    /// Id of the topic.
+    pub(crate) fn topic_id(&self) -> TopicId {
+        self.topic_id
+    }
+
+    /// Where the log lies.
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// The configuration in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// First offset that can be read.
+    pub(crate) fn log_start(&self) -> Offset {
+        Offset(self.positions.log_start.load(Ordering::Acquire))
+    }
+
+    /// The offset after the last record that is acknowledged to everybody.
+    pub(crate) fn high_watermark(&self) -> Offset {
+        Offset(self.positions.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// The offset below which no transaction is open.
+    pub(crate) fn last_stable(&self) -> Offset {
+        Offset(self.positions.last_stable.load(Ordering::Acquire))
+    }
+
+    /// The offset after the last record.
+    pub(crate) fn log_end(&self) -> Offset {
+        Offset(self.positions.log_end.load(Ordering::Acquire))
+    }
+
+    /// Runs `f` on the log under the lock.
+    pub(crate) fn with_log<R>(self: &Arc<Self>, f: impl FnOnce(&mut Log) -> R) -> R {
+        self.with(|state| f(&mut state.log))
+    }
+
+    /// Runs `f` on log and core under the lock.
+    pub(crate) fn with_replica<R>(
+        self: &Arc<Self>,
+        f: impl FnOnce(&mut Log, &mut replication::Partition) -> R,
+    ) -> R {
+        self.with(|state| f(&mut state.log, &mut state.core))
+    }
+
+    /// Compares the leader epoch of a client with ours (KIP-320); -1 is not compared.
+    pub(crate) fn check_leader_epoch(&self, epoch: LeaderEpoch) -> Result<(), ErrorCode> {
+        self.lock().core.check_leader_epoch(epoch)
+    }
+
+    /// The epoch of the present leader.
+    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
+        self.lock().core.leader_epoch()
+    }
+
+    /// True where this broker leads the partition.
+    pub(crate) fn is_leader(&self) -> bool {
+        self.lock().core.is_leader()
+    }
+
+    /// Puts another configuration into force.
+    pub(crate) fn configure(self: &Arc<Self>, settings: Arc<Settings>) {
+        let log_config = settings.log.clone();
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
+        self.with(|state| {
+            state.log.set_config(log_config);
+            let advanced = state.core.configure(settings.durability(), settings.min_isr);
+            if let Some(high_watermark) = advanced {
+                state.advance(high_watermark);
+            }
+        });
+        self.queue_sync();
+    }
+
+    /// The error that every request for this partition gets, once it is closed.
+    pub(crate) fn closed(&self) -> Option<ErrorCode> {
+        self.lock().closed
+    }
+
+    /// Fails everybody who waits, and everything that comes, with `error`.
+    pub(crate) fn close(self: &Arc<Self>, error: ErrorCode) {
+        self.with(|state| {
+            state.closed = Some(error);
+            state.acks.fail(error);
+            state.fetches.wake_all();
+            state.tail.clear();
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock leaves a log whose positions are those of its last complete
+        // append; the assertions of the log hold at every return.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `f` under the lock, publishes the positions, and serves what came into the inbox
+    /// meanwhile.
+    fn with<R>(self: &Arc<Self>, f: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let result = f(&mut state);
+        self.publish(&state);
+        drop(state);
+        self.combine();
+        result
+    }
+
+    fn publish(&self, state: &State) {
+        let log = &state.log;
+        self.positions.log_start.store(log.log_start().0, Ordering::Release);
+        self.positions.last_stable.store(log.last_stable().0, Ordering::Release);
+        self.positions.high_watermark.store(log.high_watermark().0, Ordering::Release);
+        self.positions.log_end.store(log.log_end().0, Ordering::Release);
+    }
+
+    fn take_inbox(&self) -> Vec<Append> {
+        std::mem::take(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn inbox_is_empty(&self) -> bool {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Empties the inbox, unless somebody else holds the lock: they will.
+    fn combine(self: &Arc<Self>) {
+        while !self.inbox_is_empty() {
+            let mut state = match self.state.try_lock() {
+                Ok(state) => state,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            let appends = self.take_inbox();
+            let syncs = if appends.is_empty() { false } else { self.append_all(&mut state, appends) };
+            self.publish(&state);
+            drop(state);
+            if syncs {
+                self.queue_sync();
+            }
+        }
+    }
+
+    /// Sees to it that the syncer makes this partition durable.
+    fn queue_sync(self: &Arc<Self>) {
+        if !self.queued_for_sync.swap(true, Ordering::AcqRel) {
+            self.directory.syncer().queue(Arc::clone(self));
+        }
+    }
+
+    /// Makes everything durable that is appended. Called by the syncer's thread.
+    pub(crate) fn sync(self: &Arc<Self>) {
+        // Cleared first: what is appended from here on queues the partition again.
+        self.queued_for_sync.store(false, Ordering::Release);
+        let Some(ticket) = self.with(|state| state.log.begin_sync()) else { return };
+        let started = clock::instant();
+        let synced = ticket.sync();
+        self.directory.metrics().synced(started.elapsed());
+        match synced {
+            Ok(()) => self.with(|state| {
+                state.log.finish_sync(ticket);
+                let flushed = state.log.flushed();
+                if let Some(high_watermark) = state.core.on_local_flushed(flushed) {
+                    state.advance(high_watermark);
+                }
+            }),
+            Err(error) => self.directory.fail(&error),
+        }
+    }
+}
+
+impl State {
+    /// The high watermark has moved: acknowledges and wakes.
+    fn advance(&mut self, high_watermark: Offset) {
+        self.log.set_high_watermark(high_watermark);
+        self.acks.advance(high_watermark);
+        let mut bytes = 0;
+        while let Some(&(_, size)) =
+            self.above_hw.front().filter(|(end, _)| *end <= high_watermark)
+        {
+            bytes += size;
+            self.above_hw.pop_front();
+        }
+        if bytes > 0 {
+            self.fetches.add(bytes);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Applying retention to one partition.
+
+use std::sync::Arc;
+
+use milena_log::retention::{self, Limits};
+use milena_protocol::Timestamp;
+use tracing::info;
+
+use super::Partition;
+
+impl Partition {
+    /// Removes the segments that `retention.ms`, `retention.bytes` or the start of the log make
+    /// superfluous. The files leave after `file.delete.delay.ms`. Renames files: call it off the
+    /// runtime.
+    pub(crate) fn apply_retention(self: &Arc<Self>, now: Timestamp) {
+        if self.closed().is_some() || self.directory.is_failed() {
+            return;
+        }
+        let removed = self.with(|state| {
+            if !state.core.is_leader() || state.log.damage().is_some() {
+                return Ok(Vec::new());
+            }
+            let facts = state.log.segment_facts()?;
+            let limits = Limits {
+                log_start: state.log.log_start(),
+                high_watermark: state.log.high_watermark(),
+                now,
+            };
+            let decision = retention::decide(&facts, state.log.config(), limits);
+            if decision.doomed.is_empty() {
+                return Ok(Vec::new());
+            }
+            for (base_offset, reason) in &decision.doomed {
+                info!(partition = %self.topic_partition, %base_offset, %reason, "segment is deleted");
+            }
+            let bases: Vec<_> = decision.doomed.iter().map(|(base, _)| *base).collect();
+            state.log.delete_segments(&bases, now)
+        });
+        match removed {
+            Ok(paths) => {
+                let due = now.plus_ms(self.settings().log.file_delete_delay_ms);
+                self.directory.doom(paths, due);
+            }
+            Err(error) => self.directory.fail_because(&error),
+        }
+    }
+
+    /// Queues a sync where records wait longer for one than `flush.ms` allows.
+    pub(crate) fn sync_if_due(self: &Arc<Self>, now: Timestamp) {
+        let settings = self.settings();
+        if settings.log.flush_ms == i64::MAX {
+            return;
+        }
+        let is_due = self.with(|state| {
+            let unsynced = state.log.flushed() < state.log.log_end();
+            unsynced && now.ms_since(state.flushed_at) >= settings.log.flush_ms
+        });
+        if is_due {
+            self.queue_sync();
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Checkpoints of recovery points, log starts and high watermarks: one file of each per directory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+
+use milena_log::checkpoint;
+use milena_protocol::{ErrorCode, Offset, TopicPartition};
+
+use super::Replicas;
+use crate::partition::{Directory, Partition};
+
+type Offsets = BTreeMap<TopicPartition, Offset>;
+
+/// What the files hold, so that a file is written only when something has moved.
+#[derive(Debug, Default)]
+pub(super) struct Written(BTreeMap<PathBuf, Offsets>);
+
+/// A kind of checkpoint: the name of its file, and the offset of a partition; none leaves it out.
+type Kind = (&'static str, fn(&std::sync::Arc<Partition>) -> Option<Offset>);
+
+const KINDS: [Kind; 3] = [
+    (checkpoint::RECOVERY_POINT, |partition| Some(partition.with_log(|log| log.flushed()))),
+    (checkpoint::LOG_START_OFFSET, |partition| {
+        // Kafka leaves out logs that start where their first segment does.
+        Some(partition.log_start()).filter(|start| start.0 > 0)
+    }),
+    (checkpoint::REPLICATION_OFFSET, |partition| Some(partition.high_watermark())),
+];
+
+impl Replicas {
+    /// Writes what has moved since the last time. A directory that cannot be written goes offline.
+    ///
+    /// # Errors
+    /// `KAFKA_STORAGE_ERROR` where a directory failed.
+    pub(crate) fn checkpoint(&self) -> Result<(), ErrorCode> {
+        // Held from the look at the partitions to the last write, so that an older state never
+        // replaces a newer one.
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let partitions = self.all();
+        let mut outcome = Ok(());
+        for directory in self.directories.iter().filter(|directory| !directory.is_failed()) {
+            let hosted = |partition: &&std::sync::Arc<Partition>| {
+                partition.directory().id() == directory.id() && partition.closed().is_none()
+            };
+            let here: Vec<_> = partitions.iter().filter(hosted).cloned().collect();
+            for (name, offset) in KINDS {
+                let offsets = here
+                    .iter()
+                    .filter_map(|partition| {
+                        Some((partition.topic_partition().clone(), offset(partition)?))
+                    })
+                    .collect();
+                if let Err(error) = write(&mut written, directory, name, offsets) {
+                    directory.fail_because(&error);
+                    outcome = Err(ErrorCode::KafkaStorageError);
+                    break;
+                }
+            }
+        }
+        outcome
+    }
+}
+
+fn write(
+    written: &mut Written,
+    directory: &Directory,
+    name: &str,
+    offsets: Offsets,
+) -> io::Result<()> {
+    let path = directory.path().join(name);
+    if written.0.get(&path) != Some(&offsets) {
+        checkpoint::write_offsets(&**directory.storage(), &path, &offsets)?;
+        written.0.insert(path, offsets);
+    }
+    Ok(())
+}

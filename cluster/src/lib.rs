@@ -1,1 +1,3 @@
 //! Package cluster.
+
+pub mod group;

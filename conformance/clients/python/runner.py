@@ -20,14 +20,30 @@ PATIENCE = 30.0
 _cases = []
 
 
-def case(area, full=False):
-    """Registers a function as a case of `area`; `full` keeps it out of the fixed part."""
+def case(area, full=False, tries=1):
+    """Registers a function as a case of `area`; `full` keeps it out of the fixed part.
+
+    More than one of `tries` is only for a fault of the client that shows on Apache Kafka as well.
+    """
 
     def register(function):
-        _cases.append((function.__name__, area, full, function))
+        _cases.append((function.__name__, area, full, again(function, tries)))
         return function
 
     return register
+
+
+def again(function, tries):
+    def attempt(bootstrap):
+        for left in reversed(range(tries)):
+            try:
+                return function(bootstrap)
+            except AssertionError as error:
+                if not left:
+                    raise
+                print(f"{function.__name__}: once more after: {error}", file=sys.stderr)
+
+    return function if tries == 1 else attempt
 
 
 def unique(prefix):

@@ -27,6 +27,8 @@ mod raft_state_machine;
 pub(crate) mod replayed;
 pub(crate) mod replica;
 pub(crate) mod status;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use options::{Limits, Options};
 pub(crate) use proposal::{

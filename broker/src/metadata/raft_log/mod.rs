@@ -19,6 +19,8 @@ mod index;
 mod recovery;
 mod shared;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use error::Error;

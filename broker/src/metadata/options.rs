@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use milena_log::storage::Storage;
+use milena_log::storage::{DiskStorage, Storage};
 use milena_protocol::Timestamp;
 
 use super::raft_network::{Router, Transport};
@@ -48,12 +48,11 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// A log with one voter, which needs no transport.
+    /// A log with one voter, which needs no transport, on the file system.
     pub(crate) fn single(
         directory: PathBuf,
         cluster_id: String,
         local: ReplicaKey,
-        storage: Arc<dyn Storage>,
         now: fn() -> Timestamp,
     ) -> Self {
         Self {
@@ -61,7 +60,7 @@ impl Options {
             cluster_id,
             local,
             voters: BTreeMap::from([(local, Replica::default())]),
-            storage,
+            storage: Arc::new(DiskStorage::new()),
             transport: Arc::new(Router::default()),
             now,
             limits: Limits::default(),
@@ -106,7 +105,7 @@ impl Default for Limits {
             election_timeout_max: Duration::from_millis(2000),
             snapshot_timeout: Duration::from_secs(60),
             start_timeout: Duration::from_secs(60),
-            entry_bytes_max: 8 << 20,
+            entry_bytes_max: 32 << 20,
             proposals_in_flight_max: 1024,
             snapshot_entries: 100_000,
             snapshot_bytes: 20 << 20,

@@ -1,11 +1,12 @@
 //! Applies entries to the replayed state and publishes it.
 
 use std::io;
+use std::num::TryFromIntError;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use milena_protocol::wire::{Reader, Writer};
+use milena_protocol::wire::Reader;
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
@@ -28,18 +29,20 @@ const RECORD_BYTES_MIN: usize = 4;
 /// The encoded records of an entry: their count, and each with its length in front.
 ///
 /// # Errors
-/// Where there are more bytes than a length can say.
-pub(crate) fn encode_records<S: Replayed>(
-    records: &[S::Record],
-) -> Result<Bytes, milena_protocol::wire::Error> {
-    let mut buffer = BytesMut::new();
-    Writer::new(&mut buffer).put_array_len(records.len())?;
+/// Where a record has more bytes than its length can say, or there are too many.
+pub(crate) fn encode_records<S: Replayed>(records: &[S::Record]) -> Result<Bytes, TryFromIntError> {
+    let mut buffer = Vec::new();
+    buffer.extend_from_slice(&i32::try_from(records.len())?.to_be_bytes());
     for record in records {
-        let mark = Writer::new(&mut buffer).mark_i32();
+        let start = buffer.len();
+        buffer.extend_from_slice(&[0; RECORD_BYTES_MIN]);
         S::encode_record(record, &mut buffer);
-        Writer::new(&mut buffer).patch_length(&mark)?;
+        let length = i32::try_from(buffer.len() - start - RECORD_BYTES_MIN)?;
+        if let Some(field) = buffer.get_mut(start..start + RECORD_BYTES_MIN) {
+            field.copy_from_slice(&length.to_be_bytes());
+        }
     }
-    Ok(buffer.freeze())
+    Ok(buffer.into())
 }
 
 fn decode_records<S: Replayed>(bytes: &[u8]) -> Result<Vec<S::Record>, Undecodable> {
@@ -165,10 +168,9 @@ impl<S: Replayed> StateMachine<S> {
 
 /// The contents of a snapshot: when the last records were proposed, and the state.
 fn encode_contents<S: Replayed>(state: &S, timestamp: Timestamp) -> Bytes {
-    let mut buffer = BytesMut::new();
-    Writer::new(&mut buffer).put_i64(timestamp.0);
+    let mut buffer = timestamp.0.to_be_bytes().to_vec();
     state.encode_snapshot(&mut buffer);
-    buffer.freeze()
+    buffer.into()
 }
 
 fn decode_contents<S: Replayed>(contents: &[u8]) -> Result<(S, Timestamp), Undecodable> {

@@ -1,6 +1,5 @@
 //! The state that the records of the metadata log are applied to.
 
-use bytes::BytesMut;
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 
 /// Where a record stands in the metadata log.
@@ -35,7 +34,7 @@ pub(crate) trait Replayed: Clone + Send + Sync + 'static {
     fn apply(&mut self, record: &Self::Record, at: Position);
 
     /// Appends the bytes of a record, without its length.
-    fn encode_record(record: &Self::Record, buffer: &mut BytesMut);
+    fn encode_record(record: &Self::Record, buffer: &mut Vec<u8>);
 
     /// Reads the bytes that [`Replayed::encode_record`] wrote.
     ///
@@ -44,7 +43,7 @@ pub(crate) trait Replayed: Clone + Send + Sync + 'static {
     fn decode_record(bytes: &[u8]) -> Result<Self::Record, Undecodable>;
 
     /// Appends the whole state with its digest.
-    fn encode_snapshot(&self, buffer: &mut BytesMut);
+    fn encode_snapshot(&self, buffer: &mut Vec<u8>);
 
     /// Reads the bytes that [`Replayed::encode_snapshot`] wrote.
     ///

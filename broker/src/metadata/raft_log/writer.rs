@@ -89,9 +89,24 @@ pub(super) struct Writer {
     pub segment_bytes_max: u64,
 }
 
+/// Ends the log when its thread panics: without it, callers would wait for ever.
+struct PanicGuard(Arc<Shared>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(
+                "the thread that writes the metadata log panicked",
+                Vec::new(),
+            );
+        }
+    }
+}
+
 impl Writer {
     /// Writes until the log is closed or fails.
     pub(super) fn run(mut self) {
+        let _guard = PanicGuard(Arc::clone(&self.shared));
         loop {
             let mut queue = self.shared.take();
             let is_closing = queue.is_closing;

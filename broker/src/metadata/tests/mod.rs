@@ -39,14 +39,16 @@ fn clock() -> Timestamp {
     Timestamp(1_700_000_000_000)
 }
 
+/// Options of a sole voter.
+fn of(cluster_id: &str, id: u64, storage: &Arc<dyn Storage>) -> Options {
+    let directory = PathBuf::from("/data");
+    let mut options = Options::single(directory, cluster_id.to_owned(), id.into(), clock);
+    options.storage = Arc::clone(storage);
+    options
+}
+
 fn single(storage: &Arc<dyn Storage>) -> Options {
-    Options::single(
-        PathBuf::from("/data"),
-        CLUSTER.to_owned(),
-        1.into(),
-        Arc::clone(storage),
-        clock,
-    )
+    of(CLUSTER, 1, storage)
 }
 
 /// Options of node `id` among three.

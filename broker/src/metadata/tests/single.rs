@@ -5,7 +5,7 @@ use std::sync::Arc;
 use milena_log::storage::{DiskStorage, FaultyStorage, MemoryStorage, Storage};
 use milena_protocol::{BrokerId, LeaderEpoch, Offset};
 
-use super::{CLUSTER, Log, Words, clock, propose, single, words};
+use super::{CLUSTER, Log, Words, clock, of, propose, single, words};
 use crate::metadata::{Entry, MetadataLog, OpenError, Options, ProposeError, Replayed};
 
 fn memory() -> Arc<dyn Storage> {
@@ -248,17 +248,7 @@ async fn a_directory_of_another_replica_is_refused() {
     let storage = memory();
     let log = Log::open(single(&storage), Words::default()).await.unwrap();
     log.stop().await;
-    let other = |cluster_id: &str, id: u64| {
-        Options::single(
-            "/data".into(),
-            cluster_id.to_owned(),
-            id.into(),
-            Arc::clone(&storage),
-            clock,
-        )
-    };
-
-    for options in [other("another", 1), other(CLUSTER, 2)] {
+    for options in [of("another", 1, &storage), of(CLUSTER, 2, &storage)] {
         let opened = Log::open(options, Words::default()).await;
         let error = opened.unwrap_err();
         assert!(error.to_string().contains("is of cluster"), "{error}");

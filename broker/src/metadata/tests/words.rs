@@ -32,7 +32,7 @@ impl Replayed for Words {
         self.words.push((record.clone(), at.offset.0));
     }
 
-    fn encode_record(record: &String, buffer: &mut BytesMut) {
+    fn encode_record(record: &String, buffer: &mut Vec<u8>) {
         buffer.extend_from_slice(record.as_bytes());
     }
 
@@ -40,14 +40,16 @@ impl Replayed for Words {
         String::from_utf8(bytes.to_vec()).map_err(|error| Undecodable(error.to_string()))
     }
 
-    fn encode_snapshot(&self, buffer: &mut BytesMut) {
-        let mut out = Writer::new(buffer);
+    fn encode_snapshot(&self, buffer: &mut Vec<u8>) {
+        let mut bytes = BytesMut::new();
+        let mut out = Writer::new(&mut bytes);
         out.put_slice(&self.digest.to_be_bytes());
         out.put_array_len(self.words.len()).unwrap();
         for (word, offset) in &self.words {
             out.put_string(word).unwrap();
             out.put_i64(*offset);
         }
+        buffer.extend_from_slice(&bytes);
     }
 
     fn decode_snapshot(bytes: &[u8]) -> Result<Self, Undecodable> {

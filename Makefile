@@ -55,5 +55,5 @@ deny: ## Checks licences, bans and sources of dependencies.
 conformance: build ## Runs the whole client matrix and librdkafka's suite, and writes the lists.
 	@scripts/conformance
 
-bench: build ## Measures beside Apache Kafka, alternating, and prints ratios.
-	@scripts/bench
+bench: build ## Measures beside Apache Kafka, alternating, and prints ratios; flags in ARGS="...".
+	@scripts/bench $(ARGS)

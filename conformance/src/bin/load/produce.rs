@@ -45,6 +45,8 @@ struct Seen {
     samples: Samples,
     /// Longest time between two acknowledgements, the warm-up left out.
     longest_gap: Duration,
+    /// Time from the last acknowledgement to the end.
+    silent_at_end: Duration,
     failures: u64,
 }
 
@@ -79,6 +81,7 @@ pub(crate) async fn run(flags: &Flags) -> Result<Value> {
         let of_one = task.await.context("run a producer")??;
         seen.samples.merge(of_one.samples);
         seen.longest_gap = seen.longest_gap.max(of_one.longest_gap);
+        seen.silent_at_end = seen.silent_at_end.max(of_one.silent_at_end);
         seen.failures += of_one.failures;
     }
     let mut report = seen.samples.report(measured.as_secs_f64());
@@ -86,6 +89,7 @@ pub(crate) async fn run(flags: &Flags) -> Result<Value> {
     report["partitions"] = partitions.into();
     report["record_bytes"] = record_bytes.into();
     report["longest_gap_ms"] = (seen.longest_gap.as_secs_f64() * 1000.0).into();
+    report["silent_at_end_ms"] = (seen.silent_at_end.as_secs_f64() * 1000.0).into();
     report["failures"] = seen.failures.into();
     Ok(report)
 }
@@ -118,6 +122,9 @@ async fn produce(plan: Plan) -> Result<Seen> {
     if acknowledged < plan.from {
         bail!("no record was acknowledged");
     }
+    // A broker that is still away counts with the time so far.
+    seen.silent_at_end = plan.until.saturating_duration_since(acknowledged);
+    seen.longest_gap = seen.longest_gap.max(seen.silent_at_end);
     Ok(seen)
 }
 

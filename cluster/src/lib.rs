@@ -1,3 +1,4 @@
 //! Package cluster.
 
 pub mod group;
+pub mod metadata;

@@ -8,7 +8,7 @@ use milena_protocol::stored::group::GroupMetadata;
 use milena_protocol::wire::Reader;
 use milena_protocol::{ErrorCode, Timestamp};
 
-use super::coordinator::Waiter;
+use super::event::Waiter;
 use super::member::{self, Member};
 use super::request::{MemberRef, Protocol};
 use super::response::JoinedMember;

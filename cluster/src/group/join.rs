@@ -6,7 +6,8 @@ use milena_protocol::ErrorCode;
 use milena_protocol::stored::group::Record;
 
 use super::classic::Group;
-use super::coordinator::{Coordinator, Then, Token, Waiter};
+use super::coordinator::{Coordinator, Then};
+use super::event::{Token, Waiter};
 use super::member::Member;
 use super::request::{Join, Leave, LeavingMember, Protocol};
 use super::response::{Joined, Left, Response, Synced};

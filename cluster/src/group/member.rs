@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use milena_protocol::stored::group as stored;
 
-use super::coordinator::Waiter;
+use super::event::Waiter;
 use super::request::{Join, Protocol};
 
 /// A member of a group of the classic protocol.

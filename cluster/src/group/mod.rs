@@ -50,6 +50,7 @@ mod config;
 mod coordinator;
 mod describe;
 mod durable;
+mod event;
 mod join;
 mod member;
 mod offset;
@@ -63,7 +64,8 @@ mod tests;
 mod timer;
 
 pub use config::Config;
-pub use coordinator::{Coordinator, Decision, Effect, Event, Token, Waiter};
+pub use coordinator::Coordinator;
+pub use event::{Decision, Effect, Event, Token, Waiter};
 pub use request::{
     CommitOffsets, DeleteOffsets, DeletedTopic, FetchOffsets, Join, Leave, LeavingMember,
     MemberRef, PartitionCommit, Producer, Protocol, Request, Sync, TopicCommits, TopicPartitions,

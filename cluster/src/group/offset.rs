@@ -7,8 +7,9 @@ use milena_protocol::stored::group::{OffsetCommit, OffsetKey, Record};
 use milena_protocol::wire::STRING_BYTES_MAX;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 
-use super::coordinator::{Coordinator, Decision, Waiter};
+use super::coordinator::Coordinator;
 use super::durable::Committed;
+use super::event::{Decision, Waiter};
 use super::request::{
     CommitOffsets, DeleteOffsets, FetchOffsets, PartitionCommit, Request, TopicCommits,
 };

@@ -6,7 +6,8 @@ use milena_protocol::stored::group::{OffsetCommit, Record};
 use milena_protocol::{ErrorCode, PartitionIndex, Timestamp};
 
 use super::classic::Group;
-use super::coordinator::{Coordinator, Decision, Then};
+use super::coordinator::{Coordinator, Then};
+use super::event::Decision;
 use super::offset::tombstone;
 use super::request::DeletedTopic;
 use super::state::State;

@@ -8,7 +8,8 @@ use milena_protocol::ErrorCode;
 use milena_protocol::stored::group::Record;
 
 use super::classic::Group;
-use super::coordinator::{Coordinator, Then, Waiter};
+use super::coordinator::{Coordinator, Then};
+use super::event::Waiter;
 use super::request::{MemberRef, Sync};
 use super::response::{Response, Synced};
 use super::state::State;

@@ -1,0 +1,76 @@
+//! What happens to a coordinator, and what it wants done.
+
+use milena_protocol::stored::group::Record;
+use milena_protocol::{ErrorCode, Offset};
+
+use super::request::{DeletedTopic, Producer, Request};
+use super::response::Response;
+
+/// Names a request that waits for its answer; the caller chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiter(pub u64);
+
+/// Names an append that is under way; counted up by the coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// What happens to a coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A client asks.
+    Request {
+        /// Who gets the answer.
+        waiter: Waiter,
+        /// What is asked.
+        request: Request,
+    },
+    /// An [`Effect::Append`] has come to its end. Those that went well come in the order of the
+    /// log.
+    Appended {
+        /// Which one.
+        token: Token,
+        /// Offset of the first record, which is committed; or why the records are certainly not in
+        /// the log.
+        result: Result<Offset, ErrorCode>,
+    },
+    /// `offsets.commit.timeout.ms` has passed since an [`Effect::Append`]. Who waits for it gets
+    /// an error; its [`Event::Appended`] still comes.
+    TimedOut {
+        /// Which one.
+        token: Token,
+    },
+    /// [`Coordinator::next_deadline`](super::Coordinator::next_deadline) has come.
+    Tick,
+    /// Topics were deleted from the cluster.
+    TopicsDeleted(Vec<DeletedTopic>),
+}
+
+/// What a coordinator wants done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Append the records as one batch with acks=all, then feed [`Event::Appended`].
+    Append {
+        /// Name of the append.
+        token: Token,
+        /// The records; at least one.
+        records: Vec<Record>,
+        /// The transaction that the batch is part of.
+        producer: Option<Producer>,
+    },
+    /// Answer a request.
+    Reply {
+        /// Which one.
+        waiter: Waiter,
+        /// The answer.
+        response: Response,
+    },
+}
+
+/// What of a request has to be stored, and its answer once it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision<R> {
+    /// The records, to be appended as one batch; empty where nothing changes.
+    pub records: Vec<Record>,
+    /// The answer.
+    pub response: R,
+}

@@ -4,12 +4,22 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod damage;
 pub mod directory;
 pub mod epoch_cache;
+pub mod error;
+pub mod handle;
 pub mod index;
+mod log;
 pub mod producer_state;
+pub mod recovery;
 pub mod retention;
+pub mod segment;
 pub mod storage;
 pub mod validate;
 
 pub use config::LogConfig;
+pub use log::{
+    Followed, Log, OpenState, Outcome, Partition, Refusal, SegmentView, Slice, SyncTicket,
+    TimestampOffset,
+};

@@ -39,6 +39,9 @@ impl ValidBatch {
 
     /// The end of a transaction as its coordinator wrote it. `transaction_version` is that of the
     /// transaction's coordinator, -1 where unknown.
+    ///
+    /// # Panics
+    /// Never: a batch that was just built has a header.
     #[must_use]
     pub fn of_marker(marker: &Marker, transaction_version: i16) -> Self {
         let bytes = marker.build(LeaderEpoch(0), Offset(0));

@@ -1,0 +1,75 @@
+//! Closing a log, and letting go of memory while nothing happens in it.
+
+use super::Log;
+use crate::checkpoint;
+use crate::error::{AppendError, During, StorageError};
+use crate::producer_state::snapshot;
+use crate::segment::{Place, write_indexes};
+
+impl Log {
+    /// Makes everything durable, writes the index files and the producer snapshot, and gives back
+    /// preallocated room. The log can be opened as cleanly stopped afterwards, if no write follows.
+    ///
+    /// # Errors
+    /// `Failed`, `Storage`, `Full`.
+    pub fn close(&mut self) -> Result<(), AppendError> {
+        if self.is_failed {
+            return Err(AppendError::Failed);
+        }
+        self.release().map_err(|error| self.fail(error))?;
+        self.write_snapshot().map_err(|error| self.fail(error))
+    }
+
+    /// Syncs, writes the index files of the active segment and drops them from memory, and lets go
+    /// of open files. The log works on; the next append reads the indexes again.
+    ///
+    /// # Errors
+    /// What the file system says; the log is failed then.
+    pub fn release(&mut self) -> Result<(), StorageError> {
+        self.sync()?;
+        let is_active = self
+            .segments
+            .last()
+            .is_some_and(|segment| segment.active.is_some());
+        if is_active && self.unsynced.in_flight.is_none() {
+            self.finish_last()?;
+            let place = Place {
+                handles: &self.handles,
+                folder: &self.folder,
+            };
+            if let Some(segment) = self.segments.last_mut()
+                && let Some(active) = &segment.active
+            {
+                write_indexes(place, segment.base_offset, &active.index_bytes())?;
+                segment.active = None;
+                segment.forget_indexes(&self.handles);
+            }
+        }
+        for segment in &self.segments {
+            segment.forget(&self.handles);
+        }
+        Ok(())
+    }
+
+    fn write_snapshot(&mut self) -> Result<(), StorageError> {
+        if self.segments.is_empty() {
+            return Ok(());
+        }
+        let storage = &**self.handles.storage();
+        self.producers
+            .set_end(self.log_end.max(self.producers.end()));
+        let path = snapshot::path(&self.folder, self.log_end);
+        checkpoint::write_atomically(storage, &path, &snapshot::encode(&self.producers))
+            .during("write", &path)?;
+        let bases: Vec<_> = self
+            .segments
+            .iter()
+            .map(|segment| segment.base_offset)
+            .collect();
+        snapshot::remove_stray(storage, &self.folder, &bases)
+            .during("remove snapshots of", &self.folder)?;
+        storage
+            .sync_directory(&self.folder)
+            .during("sync", &self.folder)
+    }
+}

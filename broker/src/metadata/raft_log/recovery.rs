@@ -173,61 +173,15 @@ impl Scan<'_> {
     fn file(&mut self, sequence: u64, path: PathBuf, is_last: bool) -> Result<(), Error> {
         let file = self.storage.open(&path).map_err(Error::io("open", &path))?;
         let bytes = read_whole(&*file).map_err(Error::io("read", &path))?;
-        let damaged = |position: usize, reason: String| Error::Damaged {
-            path: path.clone(),
-            position: position as u64,
-            reason,
-        };
         if !bytes.starts_with(MAGIC) {
-            return Err(damaged(0, "no file of a metadata log".to_owned()));
+            return Err(damaged(&path, 0, "no file of a metadata log"));
         }
         if self.index.is_some() && sequence != self.chain.sequence {
-            let reason = format!(
-                "frames from {} to {sequence} are missing before it",
-                self.chain.sequence
-            );
-            return Err(damaged(0, reason));
+            let first = self.chain.sequence;
+            let reason = format!("frames from {first} to {sequence} are missing before it");
+            return Err(damaged(&path, 0, reason));
         }
-        let mut last_index = None;
-        let mut position = MAGIC.len();
-        while position < bytes.len() {
-            let expected = if position == MAGIC.len() {
-                sequence
-            } else {
-                self.chain.sequence
-            };
-            let Some(parsed) = parse(&bytes, position, |found| found == expected) else {
-                // The first frame was on disk before the file had its name.
-                if !is_last || position == MAGIC.len() || was_synced(&bytes, position, expected) {
-                    let reason = format!("frame {expected} is not there or not whole");
-                    return Err(damaged(position, reason));
-                }
-                break;
-            };
-            let frame = parsed
-                .frame()
-                .map_err(|error| damaged(position, error.to_string()))?;
-            self.closed = frame == Frame::Close;
-            if let Frame::Entry { log_id, .. } = &frame {
-                last_index = last_index.max(Some(log_id.index));
-            }
-            let is_origin = position == MAGIC.len();
-            if is_origin {
-                self.origin(&parsed, frame, &path, sequence)?;
-            } else {
-                let place = Place {
-                    file: sequence,
-                    position: position as u64,
-                    length: u32::try_from(parsed.length).unwrap_or(u32::MAX),
-                };
-                self.follow(&parsed, frame, place)
-                    .map_err(|reason| damaged(position, reason))?;
-            }
-            position += parsed.length;
-        }
-        if position == MAGIC.len() {
-            return Err(damaged(position, "the file is empty".to_owned()));
-        }
+        let (position, last_index) = self.frames(sequence, &path, &bytes, is_last)?;
         self.cut_bytes = (bytes.len() - position) as u64;
         self.position = position as u64;
         let file = if is_last && !(self.closed && self.cut_bytes == 0) {
@@ -247,6 +201,57 @@ impl Scan<'_> {
         Ok(())
     }
 
+    /// Takes all frames of a file; returns where they end and the greatest index of an entry.
+    fn frames(
+        &mut self,
+        sequence: u64,
+        path: &Path,
+        bytes: &Bytes,
+        is_last: bool,
+    ) -> Result<(usize, Option<u64>), Error> {
+        let mut last_index = None;
+        let mut position = MAGIC.len();
+        loop {
+            let is_origin = position == MAGIC.len();
+            if position >= bytes.len() && !is_origin {
+                break;
+            }
+            let expected = if is_origin {
+                sequence
+            } else {
+                self.chain.sequence
+            };
+            let Some(parsed) = parse(bytes, position, |found| found == expected) else {
+                // The first frame was on disk before the file had its name.
+                if !is_last || is_origin || was_synced(bytes, position, expected) {
+                    let reason = format!("frame {expected} is not there or not whole");
+                    return Err(damaged(path, position, reason));
+                }
+                break;
+            };
+            let frame = parsed
+                .frame()
+                .map_err(|error| damaged(path, position, error.0))?;
+            self.closed = frame == Frame::Close;
+            if let Frame::Entry { log_id, .. } = &frame {
+                last_index = last_index.max(Some(log_id.index));
+            }
+            if is_origin {
+                self.origin(&parsed, frame, path, sequence)?;
+            } else {
+                let place = Place {
+                    file: sequence,
+                    position: position as u64,
+                    length: u32::try_from(parsed.length).unwrap_or(u32::MAX),
+                };
+                self.follow(&parsed, frame, place)
+                    .map_err(|reason| damaged(path, position, reason))?;
+            }
+            position += parsed.length;
+        }
+        Ok((position, last_index))
+    }
+
     /// Takes the first frame of a file.
     fn origin(
         &mut self,
@@ -255,11 +260,7 @@ impl Scan<'_> {
         path: &Path,
         sequence: u64,
     ) -> Result<(), Error> {
-        let damaged = |reason: &str| Error::Damaged {
-            path: path.to_path_buf(),
-            position: MAGIC.len() as u64,
-            reason: reason.to_owned(),
-        };
+        let damaged = |reason: &str| damaged(path, MAGIC.len(), reason);
         let Frame::Origin { identity, summary } = frame else {
             return Err(damaged("the file does not begin with its origin"));
         };
@@ -326,6 +327,14 @@ impl Scan<'_> {
             segments: self.segments,
             cut_bytes: self.cut_bytes,
         })
+    }
+}
+
+fn damaged(path: &Path, position: usize, reason: impl Into<String>) -> Error {
+    Error::Damaged {
+        path: path.to_path_buf(),
+        position: position as u64,
+        reason: reason.into(),
     }
 }
 

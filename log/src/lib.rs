@@ -3,20 +3,22 @@
 #![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 pub mod checkpoint;
+pub mod cleaner;
 pub mod config;
 pub mod damage;
 pub mod directory;
+pub mod dump;
 pub mod epoch_cache;
 pub mod error;
 pub mod handle;
 pub mod index;
-mod log;
 pub mod producer_state;
 pub mod recovery;
 pub mod retention;
 pub mod segment;
 pub mod storage;
 pub mod validate;
+mod log;
 
 pub use config::LogConfig;
 pub use log::{

@@ -1,5 +1,6 @@
 //! Package cluster.
 
+pub mod fetch_session;
 pub mod group;
 pub mod metadata;
 pub mod replication;

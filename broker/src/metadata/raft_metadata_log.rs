@@ -146,13 +146,7 @@ impl<S: Replayed> RaftMetadataLog<S> {
     async fn start(&self, options: &Options) -> Result<(), OpenError> {
         let failed = |error: String| OpenError::Start(error);
         let initialized = self.raft.is_initialized().await;
-        if initialized.map_err(|error| failed(error.to_string()))? {
-            if !self.is_sole_voter() {
-                return Ok(());
-            }
-            let elected = self.raft.trigger().elect(false).await;
-            elected.map_err(|error| failed(error.to_string()))?;
-        } else {
+        if !initialized.map_err(|error| failed(error.to_string()))? {
             match self.raft.initialize(options.voters.clone()).await {
                 Ok(()) => {}
                 // Another voter was faster and has sent entries already.
@@ -160,10 +154,13 @@ impl<S: Replayed> RaftMetadataLog<S> {
                     if options.voters.len() > 1 => {}
                 Err(error) => return Err(failed(error.to_string())),
             }
-            if options.voters.len() > 1 {
-                return Ok(());
-            }
         }
+        if !self.is_sole_voter().await {
+            return Ok(());
+        }
+        // There is nobody whose heartbeat could be waited for.
+        let elected = self.raft.trigger().elect(false).await;
+        elected.map_err(|error| failed(error.to_string()))?;
         let mut leadership = self.leadership.clone();
         let mut failure = self.failure.clone();
         let current = async {
@@ -183,11 +180,14 @@ impl<S: Replayed> RaftMetadataLog<S> {
         }
     }
 
-    fn is_sole_voter(&self) -> bool {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let voters = metrics.membership_config.membership().voter_ids();
-        voters.eq([self.local])
+    async fn is_sole_voter(&self) -> bool {
+        // The metrics may not show a membership that was just made.
+        let local = self.local;
+        let voters = self.raft.with_raft_state(move |state| {
+            let membership = state.membership_state.effective().membership();
+            membership.voter_ids().eq([local])
+        });
+        voters.await.unwrap_or(false)
     }
 
     async fn write(&self, entry: Entry<S::Record>) -> Result<Proposed, ProposeError> {

@@ -1,6 +1,7 @@
 //! One voter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use milena_log::storage::{DiskStorage, FaultyStorage, MemoryStorage, Storage};
 use milena_protocol::{BrokerId, LeaderEpoch, Offset};
@@ -23,6 +24,23 @@ async fn a_sole_voter_is_the_controller_when_it_is_open() {
     assert_eq!(leadership.leader, Some(BrokerId(1)));
     assert_eq!(leadership.epoch, LeaderEpoch(1));
     log.stop().await;
+}
+
+#[tokio::test]
+async fn a_sole_voter_waits_for_no_timer() {
+    let storage = memory();
+    for epoch in 1..3 {
+        let mut options = single(&storage);
+        options.limits.heartbeat = Duration::from_secs(3600);
+        options.limits.election_timeout_min = Duration::from_secs(7200);
+        options.limits.election_timeout_max = Duration::from_secs(7300);
+
+        let log = Log::open(options, Words::default()).await.unwrap();
+
+        assert_eq!(log.leadership().borrow().epoch, LeaderEpoch(epoch));
+        propose(&log, "one").await.unwrap();
+        log.stop().await;
+    }
 }
 
 #[tokio::test]

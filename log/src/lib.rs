@@ -12,13 +12,13 @@ pub mod epoch_cache;
 pub mod error;
 pub mod handle;
 pub mod index;
+mod log;
 pub mod producer_state;
 pub mod recovery;
 pub mod retention;
 pub mod segment;
 pub mod storage;
 pub mod validate;
-mod log;
 
 pub use config::LogConfig;
 pub use log::{

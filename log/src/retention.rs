@@ -3,7 +3,8 @@
 
 use milena_protocol::{Offset, Timestamp};
 
-use crate::LogConfig;
+use crate::error::StorageError;
+use crate::{Log, LogConfig};
 
 /// What retention and compaction need to know of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,36 @@ pub struct SegmentFacts {
     pub largest_timestamp: Timestamp,
     /// Largest timestamp of its first batch, or `NONE`.
     pub first_timestamp: Timestamp,
+}
+
+/// The segments of `log` in ascending order, the active one last; empty before the first append.
+///
+/// # Errors
+/// What the file system says.
+pub fn facts(log: &Log) -> Result<Vec<SegmentFacts>, StorageError> {
+    let segments = log.segments()?.into_iter();
+    let facts = segments.map(|segment| SegmentFacts {
+        base_offset: segment.base_offset,
+        end_offset: segment.end_offset,
+        size_bytes: segment.size_bytes,
+        largest_timestamp: segment.largest_timestamp,
+        first_timestamp: segment.first_timestamp,
+    });
+    Ok(facts.collect())
+}
+
+/// What retention makes of `log` now; see [`decide`]. The caller then deletes the segments
+/// ([`Log::delete_segments`]).
+///
+/// # Errors
+/// What the file system says.
+pub fn decide_for(log: &Log, now: Timestamp) -> Result<Decision, StorageError> {
+    let limits = Limits {
+        log_start: log.log_start(),
+        high_watermark: log.high_watermark(),
+        now,
+    };
+    Ok(decide(&facts(log)?, log.config(), limits))
 }
 
 /// Where the log stands.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use milena_protocol::batch::{BuildError, HeaderError, OpenError, RecordsError};
 use milena_protocol::{Offset, ProducerId, Timestamp, TopicPartition};
@@ -32,7 +33,7 @@ pub struct Job {
     /// What must stay of the producers of the log.
     pub last_records: BTreeMap<ProducerId, LastRecord>,
     /// Configuration of the log.
-    pub config: LogConfig,
+    pub config: Arc<LogConfig>,
     /// The current time.
     pub now: Timestamp,
 }

@@ -1,9 +1,9 @@
 //! Log compaction: of every key at least the last record stays (Kafka classes `LogCleaner`,
 //! `Cleaner`, `LogCleanerManager`, `MemoryRecords.filterTo`; KIP-58, KIP-354, KIP-534).
 //!
-//! 1. [`consider`] says of a log what is dirty and whether compaction is due; [`choose`] picks the
+//! 1. [`consider_log`] says of a log what is dirty and whether compaction is due; [`choose`] picks the
 //!    dirtiest one.
-//! 2. [`Run::start`] reads the dirty part and remembers the last offset of every key, up to the
+//! 2. [`Job::of`] takes what is needed from the log, and [`Run::start`] reads the dirty part and remembers the last offset of every key, up to the
 //!    memory that [`Settings`] give. What does not fit waits for the next run.
 //! 3. [`Run::next_group`] copies the records that stay out of a group of segments into new files
 //!    beside them, and syncs these. The caller then takes the lock of the partition and swaps them
@@ -37,11 +37,13 @@ mod filter;
 mod job;
 mod map;
 mod output;
+mod plan;
 mod run;
 mod transactions;
 
 pub use candidate::{Candidate, View, choose, consider};
 pub use job::{BatchFault, Error, Job, Phase, Progress, Replacement, Settings, Stats};
+pub use plan::consider_log;
 pub use run::Run;
 
 #[cfg(test)]

@@ -161,10 +161,8 @@ impl<'a> Output<'a> {
         let _ = self.note_time();
         self.write(Kind::Index, &self.offsets.encode())?;
         self.write(Kind::TimeIndex, &self.times.encode())?;
-        if !self.aborted.is_empty() {
-            self.write(Kind::TxnIndex, &self.aborted.encode())?;
-        }
-        Ok(())
+        // An empty one too: the swap then knows by each file whether it has taken its place.
+        self.write(Kind::TxnIndex, &self.aborted.encode())
     }
 
     fn write(&self, kind: Kind, bytes: &[u8]) -> Result<(), StorageError> {

@@ -21,6 +21,7 @@ use crate::segment::name::{CLEANED, Kind, path, path_with};
 use crate::segment::scan::BatchScanner;
 use crate::storage::{MemoryStorage, Storage};
 
+mod crash;
 mod workload;
 
 const FOLDER: &str = "/t-0";
@@ -140,7 +141,7 @@ impl Fixture {
             first_uncleanable: candidate.first_uncleanable,
             aborted: self.aborted.clone(),
             last_records: self.states.last_records(),
-            config: self.config.clone(),
+            config: Arc::new(self.config.clone()),
             now,
         }
     }

@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// Changes the partitions for which `concerns` holds, where a broker leaves or comes.
+    /// Changes the partitions for which `concerns` holds, after a broker came or where one leaves.
     pub(super) fn update_partitions(&mut self, turn: Turn, concerns: impl Fn(&Partition) -> bool) {
         let concerned: Vec<_> = self
             .image
@@ -173,13 +173,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// A broker that leaves or comes while the image still says otherwise.
+/// A broker that leaves while the image still says otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Turn {
     /// It may not lead and is not in sync any more.
     pub(super) leaves: Option<BrokerId>,
-    /// It may lead, though the image has it fenced.
-    pub(super) comes: Option<BrokerId>,
     /// It may have lost records: it may not lead, is not in sync and not eligible.
     pub(super) unclean: Option<BrokerId>,
 }

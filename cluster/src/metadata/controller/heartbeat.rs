@@ -219,14 +219,11 @@ fn fence(draft: &mut Draft<'_>, id: BrokerId) {
     push_broker_change(draft, id, |change| change.fenced = 1);
 }
 
-/// Unfences the broker; it leads what has no leader and may be led by it.
+/// Unfences the broker; it leads what has no leader and may be led by it. One that is about to
+/// stop leads nothing: it has to register anew.
 fn unfence(draft: &mut Draft<'_>, id: BrokerId) {
     push_broker_change(draft, id, |change| change.fenced = -1);
-    let turn = Turn {
-        comes: Some(id),
-        ..Turn::default()
-    };
-    draft.update_partitions(turn, |partition| partition.leader.is_none());
+    draft.update_partitions(Turn::default(), |partition| partition.leader.is_none());
 }
 
 fn begin_shutdown(draft: &mut Draft<'_>, id: BrokerId) {

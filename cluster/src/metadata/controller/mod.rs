@@ -24,6 +24,7 @@ mod alter_configs;
 mod alter_partition;
 mod brokers;
 mod client_quotas;
+mod config_tables;
 mod create_partitions;
 mod create_topics;
 mod decide;
@@ -41,6 +42,8 @@ mod rules;
 mod session;
 mod topic_name;
 
+#[cfg(test)]
+mod tests;
 
 pub use alter_configs::{
     AlterConfigs, ConfigChange, ConfigOperation, IncrementalAlterConfigs, ResourceChange,
@@ -49,6 +52,7 @@ pub use alter_configs::{
 pub use alter_partition::{AlterPartition, AlteredPartition, IsrChange, PartitionStatus};
 pub use brokers::{RegisterBroker, UnregisterBroker};
 pub use client_quotas::{AlterClientQuotas, QuotaAlteration, QuotaChange, QuotaResult};
+pub use config_tables::ConfigTables;
 pub use create_partitions::{CreatePartitions, MorePartitions};
 pub use create_topics::{CreateTopics, CreatedTopic, NewTopic, TopicResult};
 pub use decide::{Config, Controller, Decision, Operation};

@@ -109,8 +109,7 @@ impl<'a> Proposal<'a> {
                 .directory(id)
                 .unwrap_or(directory::UNASSIGNED),
         };
-        (Some(id) == self.turn.comes || broker.is_active())
-            && broker.has_online_directory(directory)
+        broker.is_active() && broker.has_online_directory(directory)
     }
 
     fn is_valid_leader(&self, id: BrokerId) -> bool {

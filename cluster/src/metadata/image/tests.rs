@@ -337,7 +337,10 @@ fn the_digest_depends_on_every_record_and_their_order() {
     }
     assert_eq!(check(&[a.clone(), b.clone()]), check(&[a, b]));
     // Digests are compared across versions of the program: they must stay what they are.
-    assert_eq!(Digest::EMPTY.then(b"record").to_string(), "055175728552fdbb05b829bd8bff6749");
+    assert_eq!(
+        Digest::EMPTY.then(b"record").to_string(),
+        "055175728552fdbb05b829bd8bff6749"
+    );
 }
 
 #[test]

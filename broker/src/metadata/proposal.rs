@@ -104,7 +104,8 @@ pub(crate) struct Leadership {
 /// A replicated log of entries and the state that they give.
 pub(crate) trait MetadataLog<S: Replayed>: Send + Sync {
     /// Writes an entry and waits until it is applied here; what [`MetadataLog::subscribe`] shows
-    /// contains it then.
+    /// contains it then. It waits as long as no majority can be reached: a caller that answers
+    /// somebody sets a time limit, after which the entry may be applied or not.
     ///
     /// # Errors
     /// See [`ProposeError`].

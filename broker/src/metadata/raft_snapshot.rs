@@ -26,7 +26,8 @@ use super::raft_log::{Error, checksum, create_whole, read_whole};
 
 const MAGIC: &[u8; 8] = b"MILENAMS";
 const FORMAT: u16 = 1;
-const SUFFIX: &str = ".snapshot";
+/// Ends the name of a snapshot.
+pub(crate) const SUFFIX: &str = ".snapshot";
 const CRC_END: usize = 12;
 
 /// The snapshots of one replica. All calls block.

@@ -254,3 +254,16 @@ fn only_ended_transactions_have_an_effect() {
     assert!(effects(vec![end()]).is_err());
     assert!(effects(vec![abort()]).is_err());
 }
+
+#[test]
+fn every_record_survives_the_way_into_our_log() {
+    for name in ["static", "snapshot", "dynamic"] {
+        for record in records(&*folder(name)) {
+            let mut bytes = bytes::BytesMut::new();
+            record
+                .encode_version(record.latest_version(), &mut bytes)
+                .unwrap();
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+        }
+    }
+}

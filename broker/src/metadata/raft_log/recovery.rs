@@ -18,6 +18,7 @@ use super::Error;
 use super::file::{UNFINISHED, create_whole, path_of, read_whole, sequence_of};
 use super::frame::{Chain, Frame, Identity, MAGIC, Parsed, Summary, parse, put_frame};
 use super::index::{Index, Place};
+use crate::metadata::raft_snapshot::SUFFIX as SNAPSHOT;
 
 /// How far ahead of the expected frame a frame can be that a cut write left behind.
 const SEARCH_FRAMES_MAX: u64 = 1 << 32;
@@ -83,6 +84,7 @@ pub(super) fn recover(
 /// Sequence numbers of the files, in order. Leftovers of a crash are removed.
 fn files(storage: &dyn Storage, directory: &Path) -> Result<Vec<u64>, Error> {
     let mut sequences = Vec::new();
+    let mut has_snapshot = false;
     for entry in storage
         .list(directory)
         .map_err(Error::io("list", directory))?
@@ -95,6 +97,14 @@ fn files(storage: &dyn Storage, directory: &Path) -> Result<Vec<u64>, Error> {
         } else if let Some(sequence) = sequence_of(&entry.name) {
             sequences.push(sequence);
         }
+        has_snapshot |= entry.name.ends_with(SNAPSHOT);
+    }
+    if sequences.is_empty() && has_snapshot {
+        // A new log would forget the vote, and so could elect two leaders in one term.
+        return Err(Error::Incomplete {
+            directory: directory.to_path_buf(),
+            reason: "there is a snapshot, but no log".to_owned(),
+        });
     }
     sequences.sort_unstable();
     Ok(sequences)

@@ -211,6 +211,28 @@ async fn a_log_without_its_snapshot_is_refused() {
 }
 
 #[tokio::test]
+async fn a_snapshot_without_its_log_is_refused() {
+    let storage = memory();
+    let log = Log::open(with_snapshots(&storage), Words::default())
+        .await
+        .unwrap();
+    for word in 0..100 {
+        propose(&log, &word.to_string()).await.unwrap();
+    }
+    log.stop().await;
+    for name in names(&storage, ".wal") {
+        let path = std::path::Path::new("/data/__milena_metadata").join(name);
+        storage.remove_file(&path).unwrap();
+    }
+
+    let opened = Log::open(with_snapshots(&storage), Words::default()).await;
+
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("no log"), "{error}");
+    assert!(names(&storage, ".wal").is_empty());
+}
+
+#[tokio::test]
 async fn an_entry_beyond_the_limit_is_refused() {
     let mut options = single(&memory());
     options.limits.entry_bytes_max = 100;

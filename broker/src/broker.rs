@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use milena_cluster::metadata::Image;
+use milena_cluster::metadata::{Delta, Image, ResourceKind};
 use milena_protocol::config::BrokerValues;
 use milena_protocol::{BrokerId, ErrorCode, ProducerId};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,19 @@ pub(crate) struct Broker {
     quotas: Quotas,
     producer_ids: ProducerIds,
     advertised: OnceLock<Vec<Advertised>>,
+    /// The image that was taken over last.
+    seen: Mutex<Option<Arc<Image>>>,
+}
+
+/// What an image changes for the broker as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Changes {
+    /// Values of the broker.
+    pub(crate) broker_configs: bool,
+    /// Configurations of topics.
+    pub(crate) topic_configs: bool,
+    /// Client quotas.
+    pub(crate) quotas: bool,
 }
 
 /// What a broker is made of.
@@ -67,6 +80,8 @@ pub(crate) struct Parts {
     pub(crate) controller: Controller,
     /// The hosted partitions.
     pub(crate) replicas: Replicas,
+    /// A number that differs from start to start.
+    pub(crate) seed: u64,
 }
 
 impl Broker {
@@ -76,7 +91,7 @@ impl Broker {
         Arc::new(Self {
             limits: RwLock::new(Arc::new(Limits::new(&values))),
             admission: Admission::new(limits::request_memory_bytes(&values)),
-            sessions: Mutex::new(Sessions::new(&values)),
+            sessions: Mutex::new(Sessions::new(&values, parts.seed)),
             quotas: Quotas::new(&values),
             groups: Groups::new(&values),
             values: RwLock::new(Arc::new(values)),
@@ -90,6 +105,7 @@ impl Broker {
             replicas: parts.replicas,
             producer_ids: ProducerIds::default(),
             advertised: OnceLock::new(),
+            seen: Mutex::new(None),
         })
     }
 
@@ -159,6 +175,22 @@ impl Broker {
     /// The newest committed metadata.
     pub(crate) fn image(&self) -> Arc<Image> {
         self.controller.image()
+    }
+
+    /// Remembers an image that is taken over, and says what differs from the one before.
+    pub(crate) fn note_image(&self, image: &Arc<Image>) -> Changes {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.replace(Arc::clone(image));
+        let Some(before) = before else {
+            return Changes { broker_configs: true, topic_configs: false, quotas: true };
+        };
+        let delta = Delta::between(&before, image);
+        let has = |kind| delta.configs.iter().any(|resource| resource.kind == kind);
+        Changes {
+            broker_configs: has(ResourceKind::Broker),
+            topic_configs: has(ResourceKind::Topic),
+            quotas: !delta.client_quotas.is_empty(),
+        }
     }
 
     /// The hosted partitions.

@@ -57,6 +57,11 @@ impl Controller {
         self.log.leadership().borrow().leader
     }
 
+    /// The newest committed image and where it stands.
+    pub(crate) fn log_snapshot(&self) -> Published<Image> {
+        self.log.snapshot()
+    }
+
     /// Follows the committed images.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Published<Image>> {
         self.log.subscribe()
@@ -81,20 +86,35 @@ impl Controller {
     /// Evaluates `request`, commits its records and waits until this broker has taken them over.
     ///
     /// # Errors
-    /// What the controller decides; `NOT_CONTROLLER`, `REQUEST_TIMED_OUT` and `KAFKA_STORAGE_ERROR`
-    /// where the records could not be committed.
+    /// Those of [`Controller::commit`].
     pub(crate) async fn run<Q: Operation>(
         &self,
         request: &Q,
     ) -> Result<Q::Response, metadata::Error> {
-        let turn = self.turn.lock().await;
+        let (response, offset) = self.commit(request).await?;
+        if let Some(offset) = offset {
+            self.wait_taken_over(offset).await;
+        }
+        Ok(response)
+    }
+
+    /// Evaluates `request` and commits its records. Returns the answer and the offset of the
+    /// records, none where nothing had to change.
+    ///
+    /// # Errors
+    /// What the controller decides; `NOT_CONTROLLER`, `REQUEST_TIMED_OUT` and `KAFKA_STORAGE_ERROR`
+    /// where the records could not be committed.
+    pub(crate) async fn commit<Q: Operation>(
+        &self,
+        request: &Q,
+    ) -> Result<(Q::Response, Option<Offset>), metadata::Error> {
+        let _turn = self.turn.lock().await;
         for _ in 0..ATTEMPTS_MAX {
             let now = clock::now();
-            let published = self.log.snapshot();
-            let image = published.state;
+            let image = self.log.snapshot().state;
             let decision = self.with_machine(|machine| machine.decide(&image, now, request))?;
             if decision.records.is_empty() {
-                return Ok(decision.response);
+                return Ok((decision.response, None));
             }
             let entry = Entry {
                 base_digest: image.digest().0,
@@ -103,12 +123,13 @@ impl Controller {
             };
             let proposed = self.log.propose(entry).await.map_err(refused)?;
             if proposed.applied {
-                drop(turn);
-                self.wait_taken_over(proposed.offset).await;
-                return Ok(decision.response);
+                return Ok((decision.response, Some(proposed.offset)));
             }
         }
-        Err(error(ErrorCode::RequestTimedOut, "the metadata changed too often to decide"))
+        Err(metadata::Error::new(
+            ErrorCode::RequestTimedOut,
+            "the metadata changed too often to decide",
+        ))
     }
 
     /// Waits until this broker has taken over the metadata up to `offset`.
@@ -119,10 +140,6 @@ impl Controller {
     }
 }
 
-fn error(code: ErrorCode, message: &str) -> metadata::Error {
-    metadata::Error { code, message: Some(message.to_owned()) }
-}
-
 fn refused(reason: ProposeError) -> metadata::Error {
     let code = match &reason {
         ProposeError::NotController { .. } | ProposeError::Stopping => ErrorCode::NotController,
@@ -130,5 +147,5 @@ fn refused(reason: ProposeError) -> metadata::Error {
         ProposeError::TooLarge { .. } => ErrorCode::InvalidRequest,
         ProposeError::Storage(_) => ErrorCode::KafkaStorageError,
     };
-    error(code, &reason.to_string())
+    metadata::Error::new(code, reason.to_string())
 }

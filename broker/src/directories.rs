@@ -32,13 +32,17 @@ pub enum DirectoryError {
         /// The directory.
         path: PathBuf,
     },
-    /// It belongs to another node or cluster.
-    #[error("log directory {}: {}", path.display(), faults.join("; "))]
+    /// Directories that belong to another node or cluster.
+    #[error("{}", faults.join("; "))]
     Foreign {
-        /// The directory.
-        path: PathBuf,
         /// Each difference.
         faults: Vec<String>,
+    },
+    /// It is formatted already.
+    #[error("log directory {} is formatted already; --ignore-formatted leaves it as it is", path.display())]
+    Formatted {
+        /// The directory.
+        path: PathBuf,
     },
     /// The system refuses.
     #[error("{operation} {}: {source}", path.display())]
@@ -65,7 +69,8 @@ pub(crate) struct Prepared {
 }
 
 /// A random id in Kafka's form of 22 characters.
-pub(crate) fn random_id() -> String {
+#[must_use]
+pub fn random_id() -> String {
     TopicId(Uuid::new_v4()).to_string()
 }
 
@@ -96,6 +101,16 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, DirectoryError> {
         .iter()
         .find_map(|entry| entry.meta.as_ref().map(|meta| meta.cluster_id.clone()))
         .unwrap_or_else(random_id);
+    let formatted: Vec<_> = known
+        .iter()
+        .filter_map(|entry| Some((entry.path.clone(), entry.meta.clone()?)))
+        .collect();
+    let faults = directory::mismatches(&formatted, Some(&cluster_id), options.id);
+    if !faults.is_empty() {
+        return Err(DirectoryError::Foreign {
+            faults: faults.iter().map(ToString::to_string).collect(),
+        });
+    }
     let opened = known
         .into_iter()
         .map(|entry| entry.open(options, &storage, &cluster_id))
@@ -141,10 +156,6 @@ impl Known {
         };
         let id = match meta {
             Some(meta) => {
-                let faults = meta.mismatches(Some(cluster_id), options.id);
-                if !faults.is_empty() {
-                    return Err(DirectoryError::Foreign { path, faults });
-                }
                 // Directories of before KIP-858 have no id; one is given now.
                 match meta.directory_id {
                     Some(id) => id,
@@ -203,10 +214,7 @@ pub fn format_all(
             if ignores_formatted {
                 continue;
             }
-            return Err(DirectoryError::Foreign {
-                path: path.clone(),
-                faults: vec!["it is formatted already; --ignore-formatted leaves it as it is".to_owned()],
-            });
+            return Err(DirectoryError::Formatted { path: path.clone() });
         }
         format(options, &storage, path, &cluster_id).map_err(io("format"))?;
         formatted.push(path.clone());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use milena_protocol::BrokerEpoch;
 use tracing::{info, warn};
 
 use crate::broker::Broker;
@@ -101,9 +102,11 @@ impl Embedded {
         if tokio::time::timeout(STOP_WAIT, broker.tracker().wait()).await.is_err() {
             warn!("some tasks did not end in time");
         }
+        let image = broker.image();
+        let epoch = image.broker(broker.id()).map_or(BrokerEpoch::NONE, |own| own.epoch);
         let shared = Arc::clone(&broker);
         // The tracker is closed, yet takes tasks; this is the last one.
-        broker.blocking(move || shared.replicas().shut_down(&shared)).await;
+        broker.blocking(move || shared.replicas().shut_down(epoch)).await;
         crate::metadata::MetadataLog::stop(&**broker.controller().log()).await;
         info!("broker has stopped");
     }

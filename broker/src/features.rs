@@ -1,7 +1,7 @@
 //! Features that this broker serves, and the levels a new cluster starts with (KIP-584).
 
-use milena_cluster::metadata::Image;
-use milena_protocol::stored::metadata::{FeatureLevel, Record};
+use milena_cluster::metadata::{Bootstrap, FeatureUpdate, Image, UpdateFeatures, UpgradeKind};
+use milena_protocol::stored::metadata::FeatureRange;
 
 /// One feature.
 #[derive(Clone, Copy, Debug)]
@@ -16,32 +16,42 @@ pub(crate) struct Feature {
     pub(crate) initial: i16,
 }
 
-/// Name of the feature that says which records the metadata log holds.
-const METADATA_VERSION: &str = "metadata.version";
-
 /// All of them. A feature comes with the APIs that it promises; those of transactions, of the newer
 /// group protocols and of share groups are not served.
-pub(crate) const SUPPORTED: &[Feature] =
-    &[Feature { name: METADATA_VERSION, min: 7, max: 30, initial: 30 }];
+pub(crate) const SUPPORTED: &[Feature] = &[
+    Feature { name: "eligible.leader.replicas.version", min: 0, max: 1, initial: 1 },
+    Feature { name: "metadata.version", min: 7, max: 30, initial: 30 },
+];
 
-/// Records that give each feature its initial level, where neither the image nor `coming` has a level
-/// that high.
-pub(crate) fn missing(image: &Image, coming: &[Record]) -> Vec<Record> {
-    let level = |name: &str| {
-        let coming = coming.iter().rev().find_map(|record| match record {
-            Record::FeatureLevel(level) if level.name == name => Some(level.feature_level),
-            _ => None,
-        });
-        coming.unwrap_or_else(|| image.feature(name))
-    };
+/// The first levels of a new cluster.
+pub(crate) fn bootstrap() -> Bootstrap {
+    let features = SUPPORTED.iter().filter(|feature| feature.initial > 0);
+    Bootstrap {
+        features: features.map(|feature| (feature.name.to_owned(), feature.initial)).collect(),
+    }
+}
+
+/// What raises an older cluster to the first levels of a new one; none where nothing is lower.
+pub(crate) fn raise(image: &Image) -> Option<UpdateFeatures> {
+    let lower = SUPPORTED.iter().filter(|feature| image.feature(feature.name) < feature.initial);
+    let updates: Vec<_> = lower
+        .map(|feature| FeatureUpdate {
+            name: feature.name.to_owned(),
+            level: feature.initial,
+            upgrade: UpgradeKind::Upgrade,
+        })
+        .collect();
+    (!updates.is_empty()).then_some(UpdateFeatures { updates, validate_only: false })
+}
+
+/// The levels that this node supports, as its registration tells them.
+pub(crate) fn supported() -> Vec<FeatureRange> {
     SUPPORTED
         .iter()
-        .filter(|feature| level(feature.name) < feature.initial)
-        .map(|feature| {
-            Record::FeatureLevel(FeatureLevel {
-                name: feature.name.into(),
-                feature_level: feature.initial,
-            })
+        .map(|feature| FeatureRange {
+            name: feature.name.to_owned(),
+            min_supported_version: feature.min,
+            max_supported_version: feature.max,
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use milena_cluster::metadata::{self as cluster, Image};
-use milena_protocol::stored::metadata::{MetadataVersion, Record};
+use milena_protocol::stored::metadata::Record;
 
 use crate::metadata::{Position, Replayed, Undecodable};
 
@@ -23,10 +23,10 @@ impl Replayed for Image {
 
     fn encode_record(record: &Record, buffer: &mut Vec<u8>) {
         let mut out = BytesMut::new();
-        // The latest version of every record can carry what this broker writes.
+        // The latest version of every record carries all that an older one does.
         record
-            .encode(MetadataVersion::LATEST, &mut out)
-            .expect("records are made by the controller, within the limits of the format");
+            .encode_version(record.latest_version(), &mut out)
+            .expect("the controller has encoded every record that it decided");
         buffer.extend_from_slice(&out);
     }
 

@@ -189,6 +189,7 @@ fn apply_retention(broker: &Arc<Broker>) {
 fn expire_producers(broker: &Arc<Broker>) {
     let now = clock::now();
     for partition in broker.replicas().all() {
-        partition.with_log(|log| log.expire_producers(now));
+        let expiration_ms = partition.settings().log.producer_id_expiration_ms;
+        partition.with_log(|log| log.producers_mut().expire(now, expiration_ms));
     }
 }

@@ -33,8 +33,8 @@ impl ProducerIds {
                 broker_epoch: epoch.unwrap_or(milena_protocol::BrokerEpoch::NONE),
             };
             let given = broker.controller().run(&request).await.map_err(|error| error.code)?;
-            block.next = given.start.0;
-            block.end = given.start.0.saturating_add(i64::from(given.count));
+            block.next = given.first.0;
+            block.end = given.first.0.saturating_add(i64::from(given.count));
         }
         let id = ProducerId(block.next);
         block.next += 1;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use milena_cluster::metadata::{self as cluster, Image, RegisterBroker};
+use milena_cluster::metadata::{self as cluster, Heartbeat, Image, RegisterBroker};
+use milena_log::storage::DiskStorage;
+use milena_protocol::BrokerEpoch;
+use milena_protocol::stored::metadata::Endpoint;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -14,15 +17,16 @@ use uuid::Uuid;
 
 use crate::broker::{Advertised, Broker, Parts};
 use crate::clock;
-use crate::config_rules::ConfigRules;
+use crate::config_rules::{ConfigRules, controller_config};
 use crate::controller::Controller;
 use crate::directories::{self, DirectoryError, Prepared};
+use crate::features;
 use crate::import;
 use crate::maintenance;
 use crate::metadata::{self, MetadataLog, RaftMetadataLog, ReplicaKey};
 use crate::metrics::Metrics;
 use crate::net::{BindError, Listener};
-use crate::options::{Endpoint, Mode, Options};
+use crate::options::{Mode, Options};
 use crate::partition::{Directories, Directory};
 use crate::replicas::{self, Replicas};
 
@@ -30,6 +34,8 @@ use crate::replicas::{self, Replicas};
 const HANDLES_MAX: usize = 4096;
 /// Share of the allowed descriptors that segment files may take.
 const HANDLES_SHARE: usize = 4;
+/// Number of the security protocol without security.
+const PLAINTEXT: i16 = 0;
 
 /// Why a broker did not start.
 #[derive(Debug, Error)]
@@ -116,10 +122,14 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
         metrics,
         controller,
         replicas,
+        seed: Uuid::new_v4().as_u64_pair().1,
     });
     broker.set_advertised(advertised);
+    register(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
+    // Logs are recovered while the broker is fenced; only then may it lead.
     maintenance::follow_metadata(&broker).await;
-    register(&broker).await?;
+    unfence(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
+    maintenance::follow_metadata(&broker).await;
     maintenance::spawn(&broker, failures);
 
     let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
@@ -175,7 +185,7 @@ fn bind(options: &Options) -> Result<Vec<Bound>, StartError> {
 
 /// What clients are told: `advertised.listeners`, or the listeners themselves.
 fn advertise(options: &Options, bound: &[Bound]) -> Vec<Advertised> {
-    let tell = |listener: &Endpoint| {
+    let tell = |listener: &crate::options::Endpoint| {
         let own = bound.iter().find(|bound| bound.name == listener.name);
         let own_port = own.map_or(listener.port, |bound| bound.address.port());
         let given = options.advertised.iter().find(|endpoint| endpoint.name == listener.name);
@@ -219,39 +229,36 @@ async fn open_metadata(
         key,
         clock::now,
     );
-    let initial = Image::new(&prepared.cluster_id);
+    let initial = Image::new(prepared.cluster_id.as_str());
     let log = RaftMetadataLog::open(log_options, initial)
         .await
         .map_err(|error| StartError::Metadata(error.to_string()))?;
-    let import_from = {
-        let options = options.clone();
-        let is_clean = prepared.opened.iter().all(|(_, is_clean)| *is_clean);
-        let is_empty = log.snapshot().offset.0 < 0 || log.snapshot().state.features().is_empty();
-        let cluster_id = prepared.cluster_id.clone();
-        move || if is_empty { import::read(&options, &cluster_id, is_clean) } else { Ok(None) }
-    };
-    let imported = blocking(tracker, import_from).await.map_err(StartError::Import)?;
-    bootstrap(options, &log, imported).await?;
+    import(options, prepared, &log, tracker).await?;
     Ok(log)
 }
 
-/// Writes the first records of a new cluster, those of a directory that is taken over, and the
-/// features that a newer program brings.
-async fn bootstrap(
+/// Takes over the metadata of a directory of Apache Kafka, once.
+async fn import(
     options: &Options,
+    prepared: &Prepared,
     log: &Arc<RaftMetadataLog<Image>>,
-    imported: Option<Vec<milena_protocol::stored::metadata::Record>>,
+    tracker: &TaskTracker,
 ) -> Result<(), StartError> {
-    let published = log.snapshot();
-    let image = &published.state;
-    let raises = options.mode == Mode::Dev || image.features().is_empty();
-    let mut records = imported.unwrap_or_default();
-    if raises {
-        records.extend(crate::features::missing(image, &records));
-    }
-    if records.is_empty() {
+    let image = log.snapshot().state;
+    if image.features().next().is_some() {
         return Ok(());
     }
+    let (directory, node_id) = (options.metadata_dir.clone(), options.id);
+    let is_clean = prepared.opened.iter().all(|(_, is_clean)| *is_clean);
+    let is_forced = options.forces_import;
+    let read = blocking(tracker, move || {
+        let source = import::Source { directory: &directory, node_id, is_clean, is_forced };
+        import::read_directory(&DiskStorage::new(), &source)
+    });
+    let read = read.await;
+    let Some(records) = read.map_err(|error| StartError::Import(error.to_string()))? else {
+        return Ok(());
+    };
     let entry =
         metadata::Entry { base_digest: image.digest().0, records, timestamp: clock::now() };
     let proposed =
@@ -281,56 +288,74 @@ fn start_directories(
     Ok((Directories::new(all), found))
 }
 
-fn controller_config(options: &Options) -> cluster::Config {
-    crate::config_rules::controller_config(&options.values)
-}
-
-/// Registers this broker with the controller, which is in this process.
-async fn register(broker: &Arc<Broker>) -> Result<(), StartError> {
+/// Gives a new cluster its features, raises an older one where the mode says so, and registers this
+/// broker with the controller, which is in this process.
+async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
+    let controller = broker.controller();
     let now = clock::now();
-    broker.controller().with_machine(|machine| machine.activate(&broker.image(), now));
+    controller.with_machine(|machine| machine.activate(&broker.image(), now));
+    controller.commit(&features::bootstrap()).await?;
+    if broker.options().mode == Mode::Dev
+        && let Some(raise) = features::raise(&broker.image())
+    {
+        controller.commit(&raise).await?;
+    }
+    let endpoints = broker.advertised().iter().map(|listener| Endpoint {
+        name: listener.name.clone(),
+        host: listener.host.clone(),
+        port: listener.port,
+        security_protocol: PLAINTEXT,
+    });
+    let former = broker.image().broker(broker.id()).map(|registered| registered.epoch);
     let request = RegisterBroker {
         broker_id: broker.id(),
+        cluster_id: broker.cluster_id().to_owned(),
         incarnation_id: Uuid::new_v4(),
-        endpoints: broker
-            .advertised()
-            .iter()
-            .map(|listener| cluster::Endpoint {
-                name: listener.name.as_str().into(),
-                host: listener.host.as_str().into(),
-                port: listener.port,
-                security_protocol: 0,
-            })
-            .collect(),
-        rack: broker.values().string("broker.rack").map(Into::into),
+        endpoints: endpoints.collect(),
+        features: features::supported(),
+        rack: broker.values().string("broker.rack"),
         log_dirs: broker.replicas().directories().iter().map(|directory| directory.id()).collect(),
-        features: crate::features::supported(),
+        previous_broker_epoch: former.unwrap_or(BrokerEpoch::NONE),
     };
-    broker
-        .controller()
-        .run(&request)
-        .await
-        .map_err(|error| StartError::Register(error.message.unwrap_or_else(|| error.code.to_string())))?;
-    Ok(())
+    controller.commit(&request).await.map(drop)
+}
+
+/// Tells the controller that this broker has recovered and may lead.
+async fn unfence(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
+    let published = broker.controller().log_snapshot();
+    let registered = published.state.broker(broker.id()).map(|registered| registered.epoch);
+    let directories = broker.replicas().directories().iter();
+    let offline = directories.filter(|directory| directory.is_failed()).map(|directory| directory.id());
+    let request = Heartbeat {
+        broker_id: broker.id(),
+        broker_epoch: registered.unwrap_or(BrokerEpoch::NONE),
+        current_metadata_offset: published.offset,
+        want_fence: false,
+        want_shut_down: false,
+        offline_log_dirs: offline.collect(),
+        cordoned_log_dirs: None,
+    };
+    broker.controller().commit(&request).await.map(drop)
 }
 
 /// Waits until the broker cannot go on, and says why.
 pub(crate) async fn failed(broker: &Arc<Broker>) -> String {
     let mut metadata = broker.controller().log().failure();
+    let mut directories = broker.replicas().failures();
     loop {
         if let Some(reason) = metadata.borrow_and_update().clone() {
             return format!("the metadata log failed: {reason}");
         }
+        directories.borrow_and_update();
         if broker.replicas().all_failed() {
             return "every log directory is offline".to_owned();
         }
-        tokio::select! {
-            changed = metadata.changed() => {
-                if changed.is_err() {
-                    return "the metadata log has ended".to_owned();
-                }
-            }
-            () = broker.replicas().failed() => {}
+        let ended = tokio::select! {
+            changed = metadata.changed() => changed.is_err(),
+            changed = directories.changed() => changed.is_err(),
+        };
+        if ended {
+            return "the broker has ended".to_owned();
         }
     }
 }

@@ -61,14 +61,14 @@ impl Broker {
         let topic = NewTopic {
             name: name.to_owned(),
             id: TopicId(Uuid::new_v4()),
-            partitions: shape.partitions,
+            num_partitions: shape.partitions,
             replication_factor: shape.replication_factor,
             assignments: Vec::new(),
             configs: shape.configs.into_iter().map(|(key, value)| (key, Some(value))).collect(),
         };
         let request = CreateTopics { topics: vec![topic], validate_only: false, seed: self.seed() };
         let created = self.controller().run(&request).await?;
-        match created.topics.into_iter().next().map(|created| created.result) {
+        match created.into_iter().next().map(|created| created.result) {
             Some(Err(error)) if error.code != ErrorCode::TopicAlreadyExists => Err(error),
             _ => Ok(()),
         }

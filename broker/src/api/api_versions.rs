@@ -42,8 +42,8 @@ impl Api for ApiVersions {
                 .with_min_version(feature.min)
                 .with_max_version(feature.max)
         });
-        let finalized = image.features().iter().filter(|(_, level)| **level > 0);
-        let finalized = finalized.map(|(name, &level)| {
+        let finalized = image.features().filter(|(_, level)| *level > 0);
+        let finalized = finalized.map(|(name, level)| {
             FinalizedFeatureKey::default()
                 .with_name(StrBytes::from_string(name.to_string()))
                 .with_min_version_level(level)
@@ -52,7 +52,7 @@ impl Api for ApiVersions {
         ApiVersionsResponse::default()
             .with_api_keys(rows::advertised().collect())
             .with_supported_features(supported.collect())
-            .with_finalized_features_epoch(image.features_epoch())
+            .with_finalized_features_epoch(image.features_epoch().0)
             .with_finalized_features(finalized.collect())
     }
 

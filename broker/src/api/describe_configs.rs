@@ -12,7 +12,7 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 use milena_cluster::metadata::{self as cluster, ConfigResource, Image, ResourceKind};
 use milena_protocol::ErrorCode;
-use milena_protocol::config::{ClientMetricsConfig, Explained, GroupConfig, TopicConfig};
+use milena_protocol::config::{Explained, GroupConfig, Source, Synonym, TopicConfig, client_metrics};
 
 use super::{Api, Context};
 use crate::broker::Broker;
@@ -87,7 +87,7 @@ fn explain(
         ResourceKind::ClientMetrics if name.is_empty() => {
             Err((ErrorCode::InvalidRequest, "client metrics subscription name must not be empty".to_owned()))
         }
-        ResourceKind::ClientMetrics => Ok(ClientMetricsConfig::explain(&set(image, kind, name))),
+        ResourceKind::ClientMetrics => Ok(subscription(&set(image, kind, name))),
         ResourceKind::Group if name.is_empty() => {
             Err((ErrorCode::InvalidRequest, "group name must not be empty".to_owned()))
         }
@@ -99,6 +99,32 @@ fn explain(
 fn set(image: &Image, kind: ResourceKind, name: &str) -> BTreeMap<String, String> {
     let configs = image.configs(&ConfigResource::new(kind, name)).into_iter().flatten();
     configs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// The keys of a client-metrics subscription.
+fn subscription(set: &BTreeMap<String, String>) -> Vec<Explained> {
+    let keys = client_metrics().sorted().into_iter();
+    keys.map(|key| {
+        let default = key.default_text().map(str::to_owned);
+        let given = set.get(key.name).cloned().map(|value| (Some(value), Source::ClientMetrics));
+        let default = default.map(|value| (Some(value), Source::Default));
+        let synonyms: Vec<_> = given
+            .into_iter()
+            .chain(default)
+            .map(|(value, source)| Synonym { name: key.name.to_owned(), value, source })
+            .collect();
+        Explained {
+            name: key.name.to_owned(),
+            value: synonyms.first().and_then(|synonym| synonym.value.clone()),
+            source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
+            read_only: false,
+            sensitive: false,
+            kind: Some(key.kind),
+            documentation: key.documentation,
+            synonyms,
+        }
+    })
+    .collect()
 }
 
 /// A broker knows its own values only.

@@ -9,6 +9,7 @@ use kafka_protocol::messages::{
     DescribeProducersRequest, DescribeProducersResponse, ProducerId, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
+use milena_log::producer_state::Producer;
 use milena_protocol::{ErrorCode, PartitionIndex};
 
 use super::{Api, Context};
@@ -47,7 +48,7 @@ fn describe(broker: &Broker, topic: &TopicName, index: PartitionIndex) -> Partit
     });
     match partition {
         Ok(partition) => response.with_active_producers(
-            partition.with_log(|log| log.producers().map(|producer| row(&producer)).collect()),
+            partition.with_log(|log| log.producers().iter().map(row).collect()),
         ),
         Err(error) => response
             .with_error_code(error.code())
@@ -63,12 +64,12 @@ fn reason(error: ErrorCode) -> &'static str {
     }
 }
 
-fn row(producer: &milena_log::ActiveProducer) -> ProducerState {
+fn row(producer: &Producer) -> ProducerState {
     ProducerState::default()
-        .with_producer_id(ProducerId(producer.id.0))
-        .with_producer_epoch(i32::from(producer.epoch.0))
-        .with_last_sequence(producer.last_sequence.0)
-        .with_last_timestamp(producer.last_timestamp.0)
-        .with_coordinator_epoch(producer.coordinator_epoch)
-        .with_current_txn_start_offset(producer.transaction_start.map_or(-1, |offset| offset.0))
+        .with_producer_id(ProducerId(producer.id().0))
+        .with_producer_epoch(i32::from(producer.epoch().0))
+        .with_last_sequence(producer.last_sequence().0)
+        .with_last_timestamp(producer.last_timestamp().0)
+        .with_coordinator_epoch(producer.coordinator_epoch())
+        .with_current_txn_start_offset(producer.txn_first_offset().map_or(-1, |offset| offset.0))
 }

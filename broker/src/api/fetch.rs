@@ -21,6 +21,8 @@ use crate::partition::{FetchWaiter, Isolation, Partition, Read, ReadRequest};
 
 mod session;
 
+pub(crate) use session::Sessions;
+
 /// Key of Fetch.
 const KEY: i16 = 1;
 /// Longest that a fetch waits, whatever the client says.
@@ -46,8 +48,6 @@ pub(super) struct Target {
     pub(super) current_leader_epoch: LeaderEpoch,
     /// Epoch of the last record that the client has.
     pub(super) last_fetched_epoch: LeaderEpoch,
-    /// Start of the log of a follower.
-    pub(super) log_start: Offset,
     /// Bytes from this partition.
     pub(super) bytes_max: usize,
     /// The error that is known without a read.
@@ -100,10 +100,20 @@ async fn serve(
     let throttle = broker.throttle_fetch(context, read_bytes);
     if !throttle.is_zero() {
         // A throttled fetch gets no records: the client asks again when the time is over (KIP-219).
-        return write(context, throttle, ErrorCode::None, session.id(), Vec::new());
+        let (error, session_id) = outcome(session.close_throttled(broker));
+        return write(context, throttle, error, session_id, Vec::new());
     }
-    let (session_id, found) = session.close(broker, found);
-    write(context, throttle, ErrorCode::None, session_id, found)
+    match session.close(broker, found) {
+        Ok((session_id, found)) => write(context, throttle, ErrorCode::None, session_id, found),
+        Err(error) => write(context, throttle, error, 0, Vec::new()),
+    }
+}
+
+fn outcome(session: Result<i32, ErrorCode>) -> (ErrorCode, i32) {
+    match session {
+        Ok(id) => (ErrorCode::None, id),
+        Err(error) => (error, 0),
+    }
 }
 
 /// A size of the wire; negative is none.

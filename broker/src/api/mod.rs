@@ -21,10 +21,37 @@ use crate::broker::Broker;
 use crate::completion::Completion;
 use crate::net::{Grant, Peer, Response};
 
-mod rows;
-
+mod alter_client_quotas;
+mod alter_configs;
+mod alter_partition_reassignments;
+mod answer;
+mod api_versions;
+mod authorized;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_client_quotas;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod elect_leaders;
 pub(crate) mod fetch;
+mod find_coordinator;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod list_config_resources;
+mod list_offsets;
+mod list_partition_reassignments;
+mod metadata;
+mod offset_for_leader_epoch;
 pub(crate) mod produce;
+mod rows;
+mod unregister_broker;
+mod update_features;
 
 pub(crate) use rows::ROWS;
 

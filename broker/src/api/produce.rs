@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use milena_log::validate;
+use milena_log::validate::validate;
 use milena_protocol::batch::{BatchHeader, Compression};
 use milena_protocol::produce::{self, PartitionResponse, RecordError};
 use milena_protocol::topic::{TopicRef, TopicSpan};

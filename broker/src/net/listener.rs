@@ -28,6 +28,16 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+impl BindError {
+    /// True where the machine does not have this kind of address.
+    pub(crate) fn is_missing_family(&self) -> bool {
+        matches!(
+            self.source.raw_os_error(),
+            Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL | libc::EPROTONOSUPPORT)
+        ) && self.address.is_ipv6()
+    }
+}
+
 /// Limits of all listeners together.
 #[derive(Clone, Debug)]
 pub(crate) struct AcceptLimits {

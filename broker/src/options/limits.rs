@@ -42,7 +42,7 @@ impl Limits {
                 connections_max: size("max.connections"),
                 per_ip_max: size("max.connections.per.ip"),
                 per_ip_overrides: overrides(
-                    values.string("max.connections.per.ip.overrides").unwrap_or_default(),
+                    &values.string("max.connections.per.ip.overrides").unwrap_or_default(),
                 ),
                 creation_rate_max: u32::try_from(values.int("max.connection.creation.rate"))
                     .unwrap_or(0),

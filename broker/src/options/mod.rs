@@ -58,7 +58,7 @@ impl Options {
             values.entry((*key).to_owned()).or_insert_with(|| (*value).to_owned());
         }
         let config = BrokerValues::new(values.clone());
-        let mut faults = config.validate();
+        let mut faults = config.faults();
         let id = node_id(&config, &values, &mut faults);
         check_roles(&config, &mut faults);
         let log_dirs = log_dirs(&config);
@@ -166,7 +166,7 @@ fn check_roles(config: &BrokerValues, faults: &mut Vec<Fault>) {
 fn log_dirs(config: &BrokerValues) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let listed = config.list("log.dirs");
-    let single = config.string("log.dir").map(str::to_owned);
+    let single = config.string("log.dir");
     let given = if listed.is_empty() { single.into_iter().collect() } else { listed };
     for path in given.into_iter().map(PathBuf::from) {
         if !paths.contains(&path) {
@@ -254,7 +254,7 @@ fn check_advertised(
 
 /// Every listener must be plaintext: nothing else is served.
 fn check_protocols(config: &BrokerValues, listeners: &[Endpoint], faults: &mut Vec<Fault>) {
-    let map = config.string("listener.security.protocol.map").unwrap_or_default().to_owned();
+    let map = config.string("listener.security.protocol.map").unwrap_or_default();
     let mapped: BTreeMap<String, String> = map
         .split(',')
         .filter_map(|entry| entry.trim().split_once(':'))

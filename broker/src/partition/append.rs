@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use milena_log::{Outcome, ValidBatch};
-use milena_protocol::{ErrorCode, Offset};
+use milena_log::Outcome;
+use milena_log::error::AppendError;
+use milena_log::validate::ValidBatch;
+use milena_protocol::{ErrorCode, Offset, Timestamp};
 
 use super::waiters::AckWaiter;
 use super::{Partition, State};
@@ -36,7 +38,7 @@ impl Partition {
 
     /// Appends everything with one write. True where a sync has to follow.
     pub(super) fn append_all(self: &Arc<Self>, state: &mut State, appends: Vec<Append>) -> bool {
-        if let Some(error) = state.refusal(&self.directory) {
+        if let Some(error) = state.refusal(&self.directory()) {
             for append in appends {
                 append.completion.fail(append.slot, error);
             }
@@ -59,12 +61,18 @@ impl Partition {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 self.on_append_error(&error);
+                let message = error.to_string();
                 for (completion, slot, _) in waiting {
-                    completion.fail(slot, ErrorCode::KafkaStorageError);
+                    let refused =
+                        Appended::refused(ErrorCode::KafkaStorageError, Some(message.clone()));
+                    completion.finish(slot, refused);
                 }
                 return false;
             }
         };
+        if state.log.is_failed() {
+            self.directory().fail_because(&AppendError::Failed);
+        }
         for (outcome, (completion, slot, all)) in outcomes.into_iter().zip(waiting) {
             self.on_outcome(state, outcome, &completion, slot, all);
         }
@@ -74,10 +82,12 @@ impl Partition {
         settings.syncs_after(&state.log)
     }
 
-    fn on_append_error(self: &Arc<Self>, error: &milena_log::AppendError) {
+    fn on_append_error(&self, error: &AppendError) {
         match error {
-            milena_log::AppendError::Full { .. } => self.directory.note_full(),
-            error => self.directory.fail_because(error),
+            AppendError::Full(_) => self.directory().note_full(),
+            // Every request is told; it was said once, when the log was opened.
+            AppendError::Damaged => {}
+            error => self.directory().fail_because(error),
         }
     }
 
@@ -101,9 +111,10 @@ impl Partition {
         let needs: Offset = match outcome {
             Outcome::Appended { base_offset, last_offset, append_time, bytes } => {
                 let next = last_offset.plus(1);
-                self.directory.metrics().appended(bytes.len());
+                self.metrics.appended(bytes.len());
                 state.above_hw.push_back((next, i64::try_from(bytes.len()).unwrap_or(i64::MAX)));
                 state.tail.push(base_offset, next, bytes);
+                let append_time = append_time.unwrap_or(Timestamp::NONE);
                 completion.note(slot, stored(base_offset, append_time));
                 next
             }

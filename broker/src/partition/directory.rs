@@ -104,7 +104,7 @@ impl Directory {
     }
 
     /// The counters of the broker.
-    pub(crate) fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use milena_log::LookupError;
+use milena_log::error::ReadError;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use tracing::warn;
 
@@ -30,7 +30,7 @@ impl Partition {
 
     fn report(
         &self,
-        found: Result<Option<milena_log::TimestampOffset>, LookupError>,
+        found: Result<Option<milena_log::TimestampOffset>, ReadError>,
     ) -> Result<Option<Found>, ErrorCode> {
         match found {
             Ok(found) => Ok(found.map(|found| (found.offset, found.timestamp, found.leader_epoch))),
@@ -48,13 +48,14 @@ impl Partition {
         if epoch == state.core.leader_epoch() {
             return Some((epoch, state.log.log_end()));
         }
-        state.log.end_offset_for_epoch(epoch)
+        let (epoch, end) = state.log.end_offset_for_epoch(epoch);
+        (epoch != LeaderEpoch::NONE).then_some((epoch, end))
     }
 
     /// The epoch that wrote the record at `offset`, or that of the leader where none has yet.
     pub(crate) fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
         let state = self.lock();
-        state.log.epoch_at(offset).unwrap_or_else(|| state.core.leader_epoch())
+        state.log.epochs().epoch_for_offset(offset).unwrap_or_else(|| state.core.leader_epoch())
     }
 
     /// Makes `before` the start of the log; nothing changes where it is larger already. Returns the
@@ -62,11 +63,18 @@ impl Partition {
     /// checked that `before` is at most the high watermark.
     pub(crate) fn delete_records_before(self: &Arc<Self>, before: Offset) -> Result<Offset, ErrorCode> {
         let deleted = self.with(|state| {
-            state.log.delete_records_before(before).map(|()| state.log.log_start())
+            let start = state.log.delete_records_before(before)?;
+            if let Some(high_watermark) = state.core.on_log_start(start) {
+                state.advance(high_watermark);
+            }
+            Ok(start)
         });
-        deleted.map_err(|error| {
-            self.directory.fail_because(&error);
-            ErrorCode::KafkaStorageError
+        deleted.map_err(|error| match error {
+            ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            error => {
+                warn!(partition = %self.topic_partition, %error, "records were not deleted");
+                ErrorCode::KafkaStorageError
+            }
         })
     }
 }

@@ -10,7 +10,10 @@
 
 mod append;
 mod directory;
+mod lookup;
 mod read;
+mod retention;
+mod role;
 mod settings;
 mod syncer;
 mod tail;
@@ -21,17 +24,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use milena_cluster::replication;
 use milena_log::Log;
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
+use milena_log::error::AppendError;
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
 pub(crate) use append::{Append, Records};
-pub(crate) use directory::{Directories, Directory};
-pub(crate) use read::{Isolation, Read, ReadRequest};
+pub(crate) use directory::{Directories, Directory, Opened};
+pub(crate) use read::{Isolation, Read, ReadRequest, collect};
 pub(crate) use settings::Settings;
 pub(crate) use waiters::FetchWaiter;
 
 use self::tail::Tail;
 use self::waiters::{AckWaiters, FetchWaiters};
 use crate::clock;
+use crate::metrics::Metrics;
 
 /// What the lock protects.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ struct State {
     fetches: FetchWaiters,
     /// Ends and sizes of appended batches above the high watermark, for fetches that wait for bytes.
     above_hw: std::collections::VecDeque<(Offset, i64)>,
+    /// When the last sync ended, or the log was opened.
+    flushed_at: Timestamp,
     /// Set once the directory failed or the topic was deleted: every request gets this error.
     closed: Option<ErrorCode>,
 }
@@ -61,7 +68,9 @@ struct Positions {
 pub(crate) struct Partition {
     topic_partition: TopicPartition,
     topic_id: TopicId,
-    directory: Arc<Directory>,
+    /// Changes when the replica moves to another directory.
+    directory: RwLock<Arc<Directory>>,
+    metrics: Arc<Metrics>,
     settings: RwLock<Arc<Settings>>,
     inbox: Mutex<Vec<Append>>,
     state: Mutex<State>,
@@ -72,13 +81,12 @@ pub(crate) struct Partition {
 impl Partition {
     /// Takes over an opened log.
     pub(crate) fn new(
-        topic_partition: TopicPartition,
-        topic_id: TopicId,
-        directory: Arc<Directory>,
-        settings: Arc<Settings>,
         log: Log,
         core: replication::Partition,
+        directory: Arc<Directory>,
+        settings: Arc<Settings>,
     ) -> Arc<Self> {
+        let (topic_partition, topic_id) = (log.topic_partition().clone(), log.topic_id());
         let state = State {
             log,
             core,
@@ -86,12 +94,14 @@ impl Partition {
             acks: AckWaiters::default(),
             fetches: FetchWaiters::default(),
             above_hw: std::collections::VecDeque::new(),
+            flushed_at: clock::now(),
             closed: None,
         };
         let partition = Arc::new(Self {
             topic_partition,
             topic_id,
-            directory,
+            metrics: Arc::clone(directory.metrics()),
+            directory: RwLock::new(directory),
             settings: RwLock::new(settings),
             inbox: Mutex::new(Vec::new()),
             state: Mutex::new(state),
@@ -113,8 +123,8 @@ impl Partition {
     }
 
     /// Where the log lies.
-    pub(crate) fn directory(&self) -> &Arc<Directory> {
-        &self.directory
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The configuration in force.
@@ -172,11 +182,11 @@ impl Partition {
 
     /// Puts another configuration into force.
     pub(crate) fn configure(self: &Arc<Self>, settings: Arc<Settings>) {
-        let log_config = settings.log.clone();
+        let log_config = Arc::clone(&settings.log);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
         self.with(|state| {
             state.log.set_config(log_config);
-            let advanced = state.core.configure(settings.durability(), settings.min_isr);
+            let advanced = state.core.set_settings(settings.replication());
             if let Some(high_watermark) = advanced {
                 state.advance(high_watermark);
             }
@@ -197,6 +207,17 @@ impl Partition {
             state.fetches.wake_all();
             state.tail.clear();
         });
+    }
+
+    /// Ends the partition: nobody waits any longer, and the log is closed with all of its records
+    /// durable.
+    pub(crate) fn shut_down(self: &Arc<Self>) -> Result<(), AppendError> {
+        self.with(|state| {
+            state.closed = Some(ErrorCode::NotLeaderOrFollower);
+            state.acks.fail(ErrorCode::NotLeaderOrFollower);
+            state.fetches.wake_all();
+            state.log.close()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -253,7 +274,7 @@ impl Partition {
     /// Sees to it that the syncer makes this partition durable.
     fn queue_sync(self: &Arc<Self>) {
         if !self.queued_for_sync.swap(true, Ordering::AcqRel) {
-            self.directory.syncer().queue(Arc::clone(self));
+            self.directory().syncer().queue(Arc::clone(self));
         }
     }
 
@@ -264,16 +285,20 @@ impl Partition {
         let Some(ticket) = self.with(|state| state.log.begin_sync()) else { return };
         let started = clock::instant();
         let synced = ticket.sync();
-        self.directory.metrics().synced(started.elapsed());
+        self.metrics.synced(started.elapsed());
         match synced {
             Ok(()) => self.with(|state| {
                 state.log.finish_sync(ticket);
+                state.flushed_at = clock::now();
                 let flushed = state.log.flushed();
                 if let Some(high_watermark) = state.core.on_local_flushed(flushed) {
                     state.advance(high_watermark);
                 }
             }),
-            Err(error) => self.directory.fail(&error),
+            Err(error) => {
+                self.with(|state| state.log.fail_sync(ticket));
+                self.directory().fail_because(&error);
+            }
         }
     }
 }

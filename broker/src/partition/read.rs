@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milena_log::ReadError;
+use milena_log::error::ReadError;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, ProducerId};
 
 use super::waiters::FetchWaiter;
@@ -89,7 +89,7 @@ impl Partition {
     pub(crate) fn read(self: &Arc<Self>, request: &ReadRequest) -> Read {
         let read = self.with(|state| state.read(request));
         if read.error == ErrorCode::None {
-            self.directory.metrics().fetched(read.bytes);
+            self.metrics.fetched(read.bytes);
         }
         read
     }
@@ -153,9 +153,21 @@ impl State {
                 let bytes = pieces.iter().map(Piece::len).sum();
                 let aborted = match request.isolation {
                     Isolation::Committed => self.log.aborted_transactions(request.offset, end),
-                    _ => Vec::new(),
+                    _ => Ok(Vec::new()),
                 };
-                Read { pieces, bytes, aborted, ..positions }
+                match aborted {
+                    Ok(aborted) => {
+                        let pairs = aborted.iter();
+                        let aborted =
+                            pairs.map(|txn| (txn.producer_id, txn.first_offset)).collect();
+                        Read { pieces, bytes, aborted, ..positions }
+                    }
+                    Err(error) => {
+                        tracing::warn!(partition = %self.log.topic_partition(), %error,
+                            "aborted transactions cannot be read");
+                        Read { error: ErrorCode::KafkaStorageError, ..positions }
+                    }
+                }
             }
             Err(error) => Read { error, ..positions },
         }
@@ -178,9 +190,11 @@ impl State {
                 _ => ErrorCode::KafkaStorageError,
             }
         })?;
-        Ok(match slice.length {
-            0 => Vec::new(),
-            length => vec![Piece::File { file: slice.file, position: slice.position, length }],
+        Ok(match slice.file {
+            Some(file) if slice.length > 0 => {
+                vec![Piece::File { file, position: slice.position, length: slice.length }]
+            }
+            _ => Vec::new(),
         })
     }
 
@@ -189,7 +203,7 @@ impl State {
         if request.last_fetched_epoch == LeaderEpoch::NONE {
             return None;
         }
-        let (epoch, end) = self.log.end_offset_for_epoch(request.last_fetched_epoch)?;
+        let (epoch, end) = self.log.end_offset_for_epoch(request.last_fetched_epoch);
         let diverges = epoch < request.last_fetched_epoch || end < request.offset;
         diverges.then_some((epoch, end))
     }

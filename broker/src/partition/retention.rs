@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use milena_log::retention::{self, Limits};
+use milena_log::SegmentView;
+use milena_log::error::AppendError;
+use milena_log::retention::{self, Limits, SegmentFacts};
 use milena_protocol::Timestamp;
 use tracing::info;
 
@@ -13,14 +15,15 @@ impl Partition {
     /// superfluous. The files leave after `file.delete.delay.ms`. Renames files: call it off the
     /// runtime.
     pub(crate) fn apply_retention(self: &Arc<Self>, now: Timestamp) {
-        if self.closed().is_some() || self.directory.is_failed() {
+        if self.closed().is_some() || self.directory().is_failed() {
             return;
         }
-        let removed = self.with(|state| {
+        let removed: Result<_, AppendError> = self.with(|state| {
             if !state.core.is_leader() || state.log.damage().is_some() {
                 return Ok(Vec::new());
             }
-            let facts = state.log.segment_facts()?;
+            let segments = state.log.segments().map_err(AppendError::Storage)?;
+            let facts: Vec<_> = segments.iter().map(facts).collect();
             let limits = Limits {
                 log_start: state.log.log_start(),
                 high_watermark: state.log.high_watermark(),
@@ -31,17 +34,22 @@ impl Partition {
                 return Ok(Vec::new());
             }
             for (base_offset, reason) in &decision.doomed {
-                info!(partition = %self.topic_partition, %base_offset, %reason, "segment is deleted");
+                info!(partition = %self.topic_partition, %base_offset, ?reason, "segment is deleted");
             }
             let bases: Vec<_> = decision.doomed.iter().map(|(base, _)| *base).collect();
-            state.log.delete_segments(&bases, now)
+            let removed = state.log.delete_segments(&bases, now)?;
+            let start = state.log.log_start();
+            if let Some(high_watermark) = state.core.on_log_start(start) {
+                state.advance(high_watermark);
+            }
+            Ok(removed)
         });
         match removed {
             Ok(paths) => {
                 let due = now.plus_ms(self.settings().log.file_delete_delay_ms);
-                self.directory.doom(paths, due);
+                self.directory().doom(paths, due);
             }
-            Err(error) => self.directory.fail_because(&error),
+            Err(error) => self.directory().fail_because(&error),
         }
     }
 
@@ -58,5 +66,15 @@ impl Partition {
         if is_due {
             self.queue_sync();
         }
+    }
+}
+
+fn facts(segment: &SegmentView) -> SegmentFacts {
+    SegmentFacts {
+        base_offset: segment.base_offset,
+        end_offset: segment.end_offset,
+        size_bytes: segment.size_bytes,
+        largest_timestamp: segment.largest_timestamp,
+        first_timestamp: segment.first_timestamp,
     }
 }

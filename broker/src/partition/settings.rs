@@ -1,8 +1,11 @@
 //! What the configuration of a topic means to its partitions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use milena_log::{Log, LogConfig, ValidationRules};
+use milena_cluster::replication;
+use milena_log::validate::ValidationRules;
+use milena_log::{Log, LogConfig};
 use milena_protocol::config::{BrokerValues, Durability, TopicConfig, Validation};
 
 /// The configuration in force for one topic; replaced as a whole when it changes.
@@ -11,11 +14,13 @@ pub(crate) struct Settings {
     /// What a produced batch must fulfil.
     pub(crate) rules: ValidationRules,
     /// What the log does by itself.
-    pub(crate) log: LogConfig,
+    pub(crate) log: Arc<LogConfig>,
     /// `durability`: what the high watermark counts.
     pub(crate) durability: Durability,
     /// `min.insync.replicas`.
-    pub(crate) min_isr: usize,
+    pub(crate) min_insync_replicas: i32,
+    /// `replica.lag.time.max.ms` of the broker.
+    pub(crate) replica_lag_time_max_ms: i64,
 }
 
 impl Settings {
@@ -25,15 +30,20 @@ impl Settings {
         let log = log_config(&config, values.long("producer.id.expiration.ms"));
         Self {
             rules: ValidationRules::new(&log, config.validation == Validation::Strict),
-            log,
+            log: Arc::new(log),
             durability: config.durability,
-            min_isr: usize::try_from(config.min_insync_replicas).unwrap_or(1),
+            min_insync_replicas: config.min_insync_replicas,
+            replica_lag_time_max_ms: values.long("replica.lag.time.max.ms"),
         }
     }
 
-    /// True where the high watermark counts what is synced, not what is appended.
-    pub(crate) fn counts_synced(&self) -> bool {
-        self.durability == Durability::Persisted
+    /// What the replication core has to know.
+    pub(crate) fn replication(&self) -> replication::Settings {
+        replication::Settings {
+            durability: self.durability,
+            min_insync_replicas: self.min_insync_replicas,
+            replica_lag_time_max_ms: self.replica_lag_time_max_ms,
+        }
     }
 
     /// True where what was just appended has to be synced now.

@@ -42,7 +42,8 @@ impl Replicas {
         let mut outcome = Ok(());
         for directory in self.directories.iter().filter(|directory| !directory.is_failed()) {
             let hosted = |partition: &&std::sync::Arc<Partition>| {
-                partition.directory().id() == directory.id() && partition.closed().is_none()
+                partition.directory().id() == directory.id()
+                    && partition.closed() != Some(ErrorCode::UnknownTopicOrPartition)
             };
             let here: Vec<_> = partitions.iter().filter(hosted).cloned().collect();
             for (name, offset) in KINDS {

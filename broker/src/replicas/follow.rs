@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use milena_cluster::metadata::{self as cluster, ConfigResource, Image};
 use milena_log::OpenState;
 use milena_protocol::config::BrokerValues;
-use milena_protocol::{ErrorCode, PartitionIndex, TopicId, TopicPartition};
+use milena_protocol::{ErrorCode, Offset, PartitionIndex, TopicId, TopicPartition};
 use tracing::info;
 use uuid::Uuid;
 
@@ -23,6 +23,9 @@ pub(crate) struct Followed {
     /// Topics that are gone: name and id.
     pub(crate) deleted: Vec<(Arc<str>, TopicId)>,
 }
+
+/// How the log of a new partition was left.
+const NEW_LOG: OpenState = OpenState { clean: true, recovery_point: Offset(0), log_start: None };
 
 /// A partition of a topic while its slot is still open.
 enum Planned {
@@ -56,7 +59,7 @@ impl Replicas {
         let threads = usize::try_from(values.int("num.recovery.threads.per.data.dir")).unwrap_or(1);
         let opened = self.open_all(tasks, threads * self.handles.len().max(1));
         for (topic, plan) in plans {
-            self.install(topic, plan, &opened, &mut followed);
+            self.install(image, topic, plan, &opened, &mut followed);
         }
         self.set_aside_strays(image, previous.is_none());
         self.metrics.set_partitions(self.all().len());
@@ -123,8 +126,8 @@ impl Replicas {
             Some(entry) if is_ours(entry.topic_id) => found.remove(&topic_partition),
             _ => None,
         };
-        let (directory, state) = match claimed {
-            Some(found) => (found.directory, found.state),
+        let (directory, state, high_watermark) = match claimed {
+            Some(found) => (found.directory, found.state, found.high_watermark),
             None => {
                 if let Some(other) = found.remove(&topic_partition) {
                     // The topic was deleted and made again while this broker was away.
@@ -132,14 +135,15 @@ impl Replicas {
                     self.set_aside(&other.directory, &topic_partition);
                 }
                 let assigned = partition.directory(self.id).unwrap_or(Uuid::nil());
-                (Arc::clone(self.choose(assigned)?), OpenState::new_log())
+                (Arc::clone(self.choose(assigned)?), NEW_LOG, Offset(0))
             }
         };
         if directory.is_failed() {
             return None;
         }
         let settings = Arc::clone(settings);
-        Some(Task { topic_partition, topic_id: topic.id, directory, state, settings })
+        let topic_id = topic.id;
+        Some(Task { topic_partition, topic_id, directory, state, high_watermark, settings })
     }
 
     fn choose(&self, assigned: Uuid) -> Option<&Arc<Directory>> {
@@ -160,6 +164,7 @@ impl Replicas {
 
     fn install(
         &self,
+        image: &Image,
         topic: &cluster::Topic,
         plan: Vec<Planned>,
         opened: &[Option<Arc<Partition>>],
@@ -177,7 +182,7 @@ impl Replicas {
             .collect();
         for (slot, registered) in slots.iter().zip(topic.partitions.values()) {
             if let Slot::Hosted(partition) = slot
-                && partition.take_role(self.id, registered)
+                && partition.take_role(self.id, registered, image)
             {
                 followed.led.push(Arc::clone(partition));
             }
@@ -220,9 +225,11 @@ impl Replicas {
     fn delete(&self, partition: &Arc<Partition>) {
         partition.close(ErrorCode::UnknownTopicOrPartition);
         let directory = partition.directory();
-        match partition.with_log(|log| log.rename_for_deletion(Uuid::new_v4())) {
-            Ok(None) => {}
-            Ok(Some(renamed)) => {
+        let name = milena_log::directory::delete_name(partition.topic_partition(), Uuid::new_v4());
+        let renamed = directory.path().join(name);
+        let outcome = partition.with_log(|log| log.rename_directory(renamed.clone()));
+        match outcome {
+            Ok(()) => {
                 let delay_ms = partition.settings().log.file_delete_delay_ms;
                 directory.doom([renamed], clock::now().plus_ms(delay_ms));
             }

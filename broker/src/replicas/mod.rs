@@ -7,13 +7,15 @@
 mod checkpoint;
 mod follow;
 mod open;
+mod shutdown;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use milena_cluster::metadata::Image;
-use milena_log::Handles;
+use milena_log::handle::Handles;
 use milena_protocol::{BrokerId, ErrorCode, PartitionIndex, TopicId, TopicPartition};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::checkpoint::Written;
@@ -73,6 +75,8 @@ pub(crate) struct Replicas {
     /// The image that was followed last.
     followed: Mutex<Option<Arc<Image>>>,
     written: Mutex<Written>,
+    /// Number of directories whose partitions were closed for a failure.
+    failed: watch::Sender<usize>,
 }
 
 impl Replicas {
@@ -99,6 +103,7 @@ impl Replicas {
             found: Mutex::new(found),
             followed: Mutex::new(None),
             written: Mutex::default(),
+            failed: watch::Sender::new(0),
         }
     }
 
@@ -200,6 +205,21 @@ impl Replicas {
                 partition.close(ErrorCode::KafkaStorageError);
             }
         }
+        let failed = self.directories.iter().filter(|directory| directory.is_failed()).count();
+        self.failed.send_replace(failed);
+    }
+
+    /// Follows the number of failed directories.
+    pub(crate) fn failures(&self) -> watch::Receiver<usize> {
+        self.failed.subscribe()
+    }
+
+    /// Partitions whose logs are damaged and read-only.
+    pub(crate) fn damaged(&self) -> Vec<TopicPartition> {
+        let is_damaged =
+            |partition: &Arc<Partition>| partition.with_log(|log| log.damage().is_some());
+        let partitions = self.all().into_iter().filter(is_damaged);
+        partitions.map(|partition| partition.topic_partition().clone()).collect()
     }
 
     /// True where no directory is online.

@@ -11,7 +11,9 @@ use milena_cluster::replication;
 use milena_log::checkpoint::{self, Loaded, Seal};
 use milena_log::directory::{self, FolderKind, MetaError};
 use milena_log::storage::Storage;
-use milena_log::{Log, LogPlace, OpenState};
+use milena_log::error::OpenError as LogError;
+use milena_log::recovery::Progress as LogProgress;
+use milena_log::{Log, OpenState, Partition as Place};
 use milena_protocol::{Offset, TopicId, TopicPartition};
 use thiserror::Error;
 use tracing::{error, info, warn};
@@ -61,6 +63,8 @@ pub(crate) struct Found {
     pub(crate) topic_id: Option<TopicId>,
     /// What the checkpoints say.
     pub(crate) state: OpenState,
+    /// The checkpointed high watermark, 0 where there is none.
+    pub(crate) high_watermark: Offset,
 }
 
 /// Finds the partition folders of a directory. Folders of deleted topics are removed.
@@ -77,7 +81,9 @@ pub(crate) fn scan(
     let io_error = |source| OpenError::Io { path: path.to_owned(), source };
     let recovery = offsets(storage, path, checkpoint::RECOVERY_POINT)?;
     let starts = offsets(storage, path, checkpoint::LOG_START_OFFSET)?;
-    for folder in directory::folders(storage, path).map_err(io_error)? {
+    let watermarks = offsets(storage, path, checkpoint::REPLICATION_OFFSET)?;
+    let folders = directory::folders(storage, path).map_err(io_error)?;
+    for folder in folders.partitions {
         let folder_path = path.join(&folder.name);
         match folder.kind {
             FolderKind::Live => {}
@@ -96,6 +102,7 @@ pub(crate) fn scan(
                 recovery_point: recovery.get(&topic_partition).copied().unwrap_or(Offset(0)),
                 log_start: starts.get(&topic_partition).copied(),
             },
+            high_watermark: watermarks.get(&topic_partition).copied().unwrap_or(Offset(0)),
         };
         if let Some(other) = all.insert(topic_partition.clone(), found) {
             return Err(OpenError::Twice {
@@ -132,6 +139,7 @@ pub(super) struct Task {
     pub(super) topic_id: TopicId,
     pub(super) directory: Arc<Directory>,
     pub(super) state: OpenState,
+    pub(super) high_watermark: Offset,
     pub(super) settings: Arc<Settings>,
 }
 
@@ -196,36 +204,39 @@ impl Replicas {
 
     fn open(&self, task: Task, progress: &Progress) -> Option<Arc<Partition>> {
         let folder = task.directory.path().join(directory::live_name(&task.topic_partition));
-        let place = LogPlace {
-            directory: folder,
+        let place = Place {
+            folder,
             topic_partition: task.topic_partition.clone(),
             topic_id: task.topic_id,
         };
         let handles = Arc::clone(self.handles.get(&task.directory.id())?);
         let mut before = 0;
-        let mut note = |now: milena_log::Progress| {
+        let mut note = |now: LogProgress| {
             progress.done_bytes.fetch_add(now.done_bytes.saturating_sub(before), Ordering::Relaxed);
             before = now.done_bytes;
         };
-        let log_config = task.settings.log.clone();
+        let log_config = Arc::clone(&task.settings.log);
         let opened = Log::open(handles, place, log_config, task.state, clock::now(), &mut note);
         progress.opened.fetch_add(1, Ordering::Release);
         match opened {
             Ok(log) => {
                 if let Some(damage) = log.damage() {
-                    error!(partition = %task.topic_partition, %damage,
+                    error!(partition = %task.topic_partition, places = ?damage.places,
                         "log is damaged and read-only: `milena log repair` can reopen it");
                 }
-                let core = replication::Partition::new(
-                    self.id,
-                    task.settings.durability,
-                    task.settings.min_isr,
-                );
+                let positions = replication::Positions {
+                    log_start: log.log_start(),
+                    high_watermark: task.high_watermark.clamp(log.log_start(), log.log_end()),
+                    flushed: log.flushed(),
+                    log_end: log.log_end(),
+                };
+                let settings = task.settings.replication();
+                let core = replication::Partition::new(self.id, settings, positions);
                 Some(Partition::new(log, core, task.directory, task.settings))
             }
             Err(reason) => {
                 error!(partition = %task.topic_partition, %reason, "log cannot be opened");
-                if reason.is_io() {
+                if matches!(reason, LogError::Storage(_)) {
                     task.directory.fail_because(&reason);
                 }
                 None

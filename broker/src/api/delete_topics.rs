@@ -1,0 +1,75 @@
+//! DeleteTopics (20): deletes topics by name or id (KIP-4, KIP-516).
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
+use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
+use milena_cluster::metadata::{DeleteTopics as Operation, DeletedTopic, Error, TopicReference};
+use milena_protocol::{ErrorCode, TopicId};
+
+use super::answer::{parts, text};
+use super::{Api, Context};
+use crate::broker::Broker;
+
+/// First version with a state per topic instead of names.
+const STATES_FROM: i16 = 6;
+/// First version that knows `TOPIC_DELETION_DISABLED`.
+const DISABLED_FROM: i16 = 3;
+
+pub(crate) struct DeleteTopics;
+
+impl Api for DeleteTopics {
+    type Request = DeleteTopicsRequest;
+
+    async fn handle(
+        broker: &Arc<Broker>,
+        context: &Context,
+        request: DeleteTopicsRequest,
+    ) -> DeleteTopicsResponse {
+        let topics: Vec<_> = if context.version >= STATES_FROM {
+            let states = request.topics.into_iter();
+            states
+                .map(|topic| match topic.name {
+                    Some(name) => TopicReference::Name(name.to_string()),
+                    None => TopicReference::Id(TopicId(topic.topic_id)),
+                })
+                .collect()
+        } else {
+            let names = request.topic_names.into_iter();
+            names.map(|name| TopicReference::Name(name.to_string())).collect()
+        };
+        let deleted = if broker.values().boolean("delete.topic.enable") {
+            let operation = Operation { topics: topics.clone() };
+            broker.controller().run(&operation).await
+        } else if context.version < DISABLED_FROM {
+            Err(Error::code(ErrorCode::InvalidRequest))
+        } else {
+            Err(Error::new(ErrorCode::TopicDeletionDisabled, "topic deletion is disabled"))
+        };
+        let deleted = deleted.unwrap_or_else(|error| {
+            topics.into_iter().map(|topic| refused(topic, &error)).collect()
+        });
+        DeleteTopicsResponse::default().with_responses(deleted.into_iter().map(respond).collect())
+    }
+
+    fn throttle(response: &mut DeleteTopicsResponse, throttle_ms: i32) {
+        response.throttle_time_ms = throttle_ms;
+    }
+}
+
+fn refused(topic: TopicReference, error: &Error) -> DeletedTopic {
+    let (name, id) = match topic {
+        TopicReference::Name(name) => (Some(name), TopicId::ZERO),
+        TopicReference::Id(id) => (None, id),
+    };
+    DeletedTopic { name, id, error: Some(error.clone()) }
+}
+
+fn respond(deleted: DeletedTopic) -> DeletableTopicResult {
+    let (code, message) = deleted.error.as_ref().map_or((0, None), parts);
+    DeletableTopicResult::default()
+        .with_name(deleted.name.map(|name| TopicName(text(name))))
+        .with_topic_id(deleted.id.0)
+        .with_error_code(code)
+        .with_error_message(message)
+}

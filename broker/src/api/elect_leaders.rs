@@ -1,0 +1,71 @@
+//! ElectLeaders (43): elects preferred or unclean leaders (KIP-460).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
+use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicName};
+use milena_cluster::metadata::{ElectLeaders as Operation, ElectionKind, Error};
+use milena_protocol::{ErrorCode, PartitionIndex};
+
+use super::answer::{error_of, parts, text};
+use super::{Api, Context};
+use crate::broker::Broker;
+
+/// First version that says which kind of leader; before, the preferred one is meant.
+const KIND_FROM: i16 = 1;
+
+pub(crate) struct ElectLeaders;
+
+impl Api for ElectLeaders {
+    type Request = ElectLeadersRequest;
+
+    async fn handle(
+        broker: &Arc<Broker>,
+        context: &Context,
+        request: ElectLeadersRequest,
+    ) -> ElectLeadersResponse {
+        let code = if context.version < KIND_FROM { 0 } else { request.election_type };
+        let elected = match ElectionKind::from_code(code) {
+            None => Err(Error::new(ErrorCode::InvalidRequest, format!("no election of kind {code}"))),
+            Some(kind) => {
+                let partitions = request.topic_partitions.map(|topics| {
+                    let topics = topics.into_iter();
+                    topics
+                        .map(|topic| {
+                            let indexes = topic.partitions.into_iter().map(PartitionIndex);
+                            (topic.topic.to_string(), indexes.collect())
+                        })
+                        .collect()
+                });
+                broker.controller().run(&Operation { kind, partitions }).await
+            }
+        };
+        let elected = match elected {
+            Ok(elected) => elected,
+            Err(error) => {
+                return ElectLeadersResponse::default().with_error_code(parts(&error).0);
+            }
+        };
+        let mut topics: BTreeMap<Arc<str>, Vec<PartitionResult>> = BTreeMap::new();
+        for partition in elected {
+            let (code, message) = error_of(&partition.result);
+            topics.entry(partition.topic).or_default().push(
+                PartitionResult::default()
+                    .with_partition_id(partition.partition.0)
+                    .with_error_code(code)
+                    .with_error_message(message),
+            );
+        }
+        let results = topics.into_iter().map(|(topic, partitions)| {
+            ReplicaElectionResult::default()
+                .with_topic(TopicName(text(&*topic)))
+                .with_partition_result(partitions)
+        });
+        ElectLeadersResponse::default().with_replica_election_results(results.collect())
+    }
+
+    fn throttle(response: &mut ElectLeadersResponse, throttle_ms: i32) {
+        response.throttle_time_ms = throttle_ms;
+    }
+}

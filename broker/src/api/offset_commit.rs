@@ -1,0 +1,135 @@
+//! OffsetCommit (8): a consumer stores how far it has read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use kafka_protocol::protocol::Decodable;
+use milena_cluster::group::{
+    CommitOffsets, MemberRef, PartitionCommit, Request, Response, TopicCommits, TopicResult,
+};
+use milena_cluster::metadata::Image;
+use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, message};
+
+use super::{Api, Context, Unreadable};
+use crate::broker::Broker;
+
+/// First version that knows GROUP_ID_NOT_FOUND.
+const GROUP_ID_NOT_FOUND_FROM: i16 = 9;
+/// First version that names topics by id (KIP-848).
+const TOPIC_IDS_FROM: i16 = 10;
+
+pub(crate) struct OffsetCommit;
+
+impl Api for OffsetCommit {
+    type Request = OffsetCommitRequest;
+
+    async fn handle(
+        broker: &Arc<Broker>,
+        context: &Context,
+        request: OffsetCommitRequest,
+    ) -> OffsetCommitResponse {
+        let image = broker.image();
+        let has_ids = context.version >= TOPIC_IDS_FROM;
+        let group = request.group_id.to_string();
+        let known: Vec<Option<(String, TopicId)>> = request
+            .topics
+            .iter()
+            .map(|topic| resolve(&image, &topic.name, TopicId(topic.topic_id), has_ids))
+            .collect();
+        let resolved = request.topics.iter().zip(&known);
+        let topics = resolved.filter_map(|(topic, known)| {
+            let (name, id) = known.as_ref()?;
+            Some(commits(topic, name, *id))
+        });
+        let commit = CommitOffsets {
+            member: MemberRef {
+                group: group.clone(),
+                generation: request.generation_id_or_member_epoch,
+                member_id: request.member_id.to_string(),
+                group_instance_id: request.group_instance_id.as_ref().map(ToString::to_string),
+            },
+            retention_ms: request.retention_time_ms,
+            understands_group_id_not_found: context.version >= GROUP_ID_NOT_FOUND_FROM,
+            producer: None,
+            topics: topics.collect(),
+        };
+        let mut results = VecDeque::new();
+        if !commit.topics.is_empty() {
+            match broker.groups().request(&group, Request::CommitOffsets(commit)).await {
+                Response::CommitOffsets(topics) => results.extend(topics),
+                other => unreachable!("a commit is answered with {other:?}"),
+            }
+        }
+        // The answers to the known topics, in the order of the request, among those to the others.
+        let topics = request.topics.iter().zip(&known).map(|(topic, known)| {
+            let result = known.as_ref().and_then(|_| results.pop_front());
+            respond(topic, result, has_ids)
+        });
+        OffsetCommitResponse::default().with_topics(topics.collect())
+    }
+
+    fn throttle(response: &mut OffsetCommitResponse, throttle_ms: i32) {
+        response.throttle_time_ms = throttle_ms;
+    }
+
+    fn decode(version: i16, body: &mut Bytes) -> Result<OffsetCommitRequest, Unreadable> {
+        let unreadable = |error: String| Unreadable::Message(error);
+        if version >= TOPIC_IDS_FROM {
+            return message::offset_commit::decode_v10(body)
+                .map_err(|error| unreadable(error.to_string()));
+        }
+        OffsetCommitRequest::decode(body, version).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
+/// Name and id of a topic that exists.
+pub(super) fn resolve(
+    image: &Image,
+    name: &str,
+    id: TopicId,
+    has_ids: bool,
+) -> Option<(String, TopicId)> {
+    let topic = if has_ids { image.topic_by_id(id) } else { image.topic(name) }?;
+    Some((topic.name.to_string(), topic.id))
+}
+
+fn commits(topic: &OffsetCommitRequestTopic, name: &str, id: TopicId) -> TopicCommits {
+    let partitions = topic.partitions.iter().map(|partition| PartitionCommit {
+        partition: PartitionIndex(partition.partition_index),
+        offset: Offset(partition.committed_offset),
+        leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
+        metadata: partition.committed_metadata.as_ref().map(ToString::to_string),
+    });
+    TopicCommits { name: name.to_owned(), id, partitions: partitions.collect() }
+}
+
+fn respond(
+    topic: &OffsetCommitRequestTopic,
+    result: Option<TopicResult>,
+    has_ids: bool,
+) -> OffsetCommitResponseTopic {
+    let unknown =
+        if has_ids { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+    let partitions = match result {
+        Some(result) => result.partitions,
+        None => {
+            let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
+            indexes.map(|index| (PartitionIndex(index), unknown)).collect()
+        }
+    };
+    let partitions = partitions.into_iter().map(|(index, error)| {
+        OffsetCommitResponsePartition::default()
+            .with_partition_index(index.0)
+            .with_error_code(error.code())
+    });
+    OffsetCommitResponseTopic::default()
+        .with_name(topic.name.clone())
+        .with_topic_id(topic.topic_id)
+        .with_partitions(partitions.collect())
+}

@@ -1,0 +1,223 @@
+//! Compaction in the background: one log at a time, the dirtiest first.
+//!
+//! What was cleaned stands in the cleaner checkpoint of each directory (Kafka's
+//! `cleaner-offset-checkpoint`).
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use milena_log::checkpoint;
+use milena_log::cleaner::{self, Candidate, Error, Job, Phase, Progress, Run, Settings};
+use milena_protocol::{Offset, Timestamp, TopicPartition};
+use tracing::{info, warn};
+
+use crate::broker::Broker;
+use crate::clock;
+use crate::partition::Partition;
+
+/// Pause between two lines about a long compaction.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
+
+type Offsets = BTreeMap<TopicPartition, Offset>;
+
+/// What the checkpoints of the directories hold.
+#[derive(Debug, Default)]
+struct Cleaned(BTreeMap<PathBuf, Offsets>);
+
+/// Compacts logs that are due, until the broker stops.
+pub(crate) async fn run(broker: Arc<Broker>) {
+    let stopping = broker.stopping();
+    let cleaned = Arc::new(Mutex::new(Cleaned::default()));
+    loop {
+        let values = broker.values();
+        let pause = u64::try_from(values.long("log.cleaner.backoff.ms")).unwrap_or(0).max(1);
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+        }
+        if !values.boolean("log.cleaner.enable") {
+            continue;
+        }
+        // Until nothing is due any more.
+        loop {
+            let (shared, state) = (Arc::clone(&broker), Arc::clone(&cleaned));
+            let did = broker
+                .blocking(move || {
+                    clean_one(&shared, &mut state.lock().unwrap_or_else(PoisonError::into_inner))
+                })
+                .await;
+            if !did || stopping.is_cancelled() {
+                break;
+            }
+        }
+    }
+}
+
+/// Compacts the dirtiest log. False where none is due.
+fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
+    let now = clock::now();
+    let partitions = broker.replicas().all();
+    let candidates = partitions.iter().filter_map(|partition| {
+        if !partition.settings().log.cleanup_compact || partition.closed().is_some() {
+            return None;
+        }
+        let last = cleaned.last(partition);
+        let candidate = partition.with_log(|log| cleaner::consider_log(log, last, now));
+        match candidate {
+            Ok(candidate) => Some((partition, candidate?)),
+            Err(error) => {
+                partition.directory().fail_because(&error);
+                None
+            }
+        }
+    });
+    let Some((partition, candidate)) = cleaner::choose(candidates) else { return false };
+    match compact(broker, partition, &candidate, now) {
+        Ok(clean_to) => {
+            cleaned.note(partition, clean_to);
+            true
+        }
+        // Said where it happened; the next pause comes first.
+        Err(Error::Stopped) => false,
+        Err(error) => {
+            warn!(partition = %partition.topic_partition(), %error, "log was not compacted");
+            // Set aside until it has grown, so that the others are not kept waiting.
+            cleaned.note(partition, candidate.first_uncleanable);
+            true
+        }
+    }
+}
+
+fn compact(
+    broker: &Arc<Broker>,
+    partition: &Arc<Partition>,
+    candidate: &Candidate,
+    now: Timestamp,
+) -> Result<Offset, Error> {
+    let name = partition.topic_partition();
+    let job = partition.with_log(|log| Job::of(log, candidate, now)).map_err(|error| {
+        warn!(partition = %name, %error, "log cannot be compacted");
+        Error::Stopped
+    })?;
+    let mut throttle = Throttle::new(broker, partition);
+    let mut progress = |progress| throttle.tell(progress);
+    let storage = Arc::clone(partition.directory().storage());
+    let mut run = Run::start(storage, job, settings(broker), &mut progress)?;
+    let delay_ms = partition.settings().log.file_delete_delay_ms;
+    while let Some(replacement) = run.next_group(&mut progress)? {
+        let swapped = partition.with_log(|log| {
+            log.replace_segments(replacement.base_offset, &replacement.replaced)
+        });
+        match swapped {
+            Ok(old) => partition.directory().doom(old, clock::now().plus_ms(delay_ms)),
+            Err(error) => {
+                if error.is_final() {
+                    partition.directory().fail_because(&error);
+                }
+                warn!(partition = %name, %error, "compacted segments were not taken");
+                return Err(Error::Stopped);
+            }
+        }
+    }
+    let stats = run.stats();
+    info!(
+        partition = %name,
+        read_bytes = stats.read_bytes,
+        written_bytes = stats.written_bytes,
+        keys = stats.keys,
+        "log is compacted"
+    );
+    Ok(run.clean_to())
+}
+
+fn settings(broker: &Broker) -> Settings {
+    let values = broker.values();
+    let threads = usize::try_from(values.int("log.cleaner.threads")).unwrap_or(1).max(1);
+    let bytes = usize::try_from(values.long("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
+    Settings {
+        map_bytes: bytes / threads,
+        map_load_factor: values.double("log.cleaner.io.buffer.load.factor"),
+        write_bytes: values.size("log.cleaner.io.buffer.size").max(64 * 1024),
+        seed: broker.seed(),
+        ..Settings::default()
+    }
+}
+
+/// Says how far a run is, ends it when the broker stops, and keeps it below
+/// `log.cleaner.io.max.bytes.per.second`.
+struct Throttle<'a> {
+    broker: &'a Arc<Broker>,
+    partition: &'a Arc<Partition>,
+    started: Instant,
+    said: Instant,
+    bytes_per_second: f64,
+}
+
+impl<'a> Throttle<'a> {
+    fn new(broker: &'a Arc<Broker>, partition: &'a Arc<Partition>) -> Self {
+        let now = clock::instant();
+        let bytes_per_second = broker.values().double("log.cleaner.io.max.bytes.per.second");
+        Self { broker, partition, started: now, said: now, bytes_per_second }
+    }
+
+    fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
+        if self.broker.stopping().is_cancelled() || self.partition.closed().is_some() {
+            return ControlFlow::Break(());
+        }
+        if self.said.elapsed() >= PROGRESS_PAUSE {
+            self.said = clock::instant();
+            let phase = match progress.phase {
+                Phase::Map => "reading keys",
+                Phase::Clean => "copying",
+            };
+            info!(
+                partition = %self.partition.topic_partition(),
+                phase,
+                read_mib = progress.read_bytes >> 20,
+                total_mib = progress.total_bytes >> 20,
+                "compacting"
+            );
+        }
+        let bytes = (progress.read_bytes + progress.written_bytes) as f64;
+        let due = Duration::try_from_secs_f64(bytes / self.bytes_per_second).unwrap_or_default();
+        if let Some(early) = due.checked_sub(self.started.elapsed()) {
+            std::thread::park_timeout(early.min(Duration::from_secs(1)));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Cleaned {
+    /// Up to where a log was compacted, none where it never was.
+    fn last(&mut self, partition: &Partition) -> Option<Offset> {
+        self.of(partition).get(partition.topic_partition()).copied()
+    }
+
+    fn of(&mut self, partition: &Partition) -> &mut Offsets {
+        let directory = partition.directory();
+        let path = directory.path().join(checkpoint::CLEANER_OFFSET);
+        self.0.entry(path).or_insert_with_key(|path| {
+            match checkpoint::read_offsets(&**directory.storage(), path) {
+                Ok(loaded) => loaded.map(|loaded| loaded.value).unwrap_or_default(),
+                Err(error) => {
+                    warn!(path = %path.display(), %error, "logs are compacted from their start");
+                    Offsets::new()
+                }
+            }
+        })
+    }
+
+    fn note(&mut self, partition: &Partition, clean_to: Offset) {
+        let directory = partition.directory();
+        self.of(partition).insert(partition.topic_partition().clone(), clean_to);
+        let offsets = self.of(partition).clone();
+        let path = directory.path().join(checkpoint::CLEANER_OFFSET);
+        if let Err(error) = checkpoint::write_offsets(&**directory.storage(), &path, &offsets) {
+            directory.fail_because(&error);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Records of a coordinator as batches, there and back.
+
+use bytes::BytesMut;
+use milena_cluster::group::{Coordinator, Producer};
+use milena_log::validate::ValidBatch;
+use milena_protocol::batch::{BatchBuilder, BatchHeader, Compression, Records};
+use milena_protocol::stored::group::Record;
+use milena_protocol::{ErrorCode, Offset, ProducerId, Sequence, Timestamp};
+use tracing::{error, warn};
+
+/// Most bytes that a batch may inflate to.
+const INFLATED_BYTES_MAX: usize = 1 << 30;
+/// Type of the control record that ends a transaction well.
+const COMMIT: i16 = 1;
+
+/// The batch of these records.
+pub(super) fn build(
+    records: &[Record],
+    producer: Option<Producer>,
+    compression: Compression,
+    now: Timestamp,
+) -> Result<ValidBatch, ErrorCode> {
+    let mut builder = BatchBuilder::new(compression, None);
+    if let Some(producer) = producer {
+        builder.set_producer(producer.id, producer.epoch, Sequence::NONE);
+        builder.set_transactional();
+    }
+    for record in records {
+        let (key, value) = record.encode().map_err(|_| ErrorCode::MessageTooLarge)?;
+        builder
+            .append(now, Some(&key), value.as_deref(), [])
+            .map_err(|_| ErrorCode::RecordListTooLarge)?;
+    }
+    let bytes = BytesMut::from(builder.finish(Offset(0)).as_slice());
+    ValidBatch::of_broker(bytes).map_err(|invalid| invalid.code)
+}
+
+/// Applies the whole batches in `bytes` to a coordinator that loads, except records before `from`.
+/// Returns the offset after the last one; none where the bytes are damaged.
+pub(super) fn apply_all(core: &mut Coordinator, mut bytes: &[u8], from: Offset) -> Option<Offset> {
+    let mut next = from;
+    while !bytes.is_empty() {
+        let (header, batch) = match BatchHeader::parse_whole(bytes) {
+            Ok(parsed) => parsed,
+            Err(fault) => {
+                error!(offset = next.0, %fault, "batch of the offsets topic cannot be read");
+                return None;
+            }
+        };
+        if let Err(fault) = header.check_crc(batch) {
+            error!(offset = next.0, %fault, "batch of the offsets topic is damaged");
+            return None;
+        }
+        apply_batch(core, &header, batch, from)?;
+        next = header.next_offset();
+        bytes = &bytes[header.size_bytes.min(bytes.len())..];
+    }
+    Some(next)
+}
+
+fn apply_batch(
+    core: &mut Coordinator,
+    header: &BatchHeader,
+    batch: &[u8],
+    from: Offset,
+) -> Option<()> {
+    let offset = header.base_offset.0;
+    let records = match Records::open(header, batch, INFLATED_BYTES_MAX) {
+        Ok(records) => records,
+        Err(fault) => {
+            error!(offset, %fault, "records of the offsets topic cannot be read");
+            return None;
+        }
+    };
+    let producer = match header.attributes.is_transactional() {
+        true => header.producer_id,
+        false => ProducerId::NONE,
+    };
+    for record in &records {
+        let record = match record {
+            Ok(record) => record,
+            Err(fault) => {
+                error!(offset, %fault, "records of the offsets topic cannot be read");
+                return None;
+            }
+        };
+        let at = record.offset(header);
+        if at < from {
+            continue;
+        }
+        if header.attributes.is_control() {
+            if let Some(is_commit) = marker(record.key) {
+                core.apply_marker(header.producer_id, is_commit);
+            }
+            continue;
+        }
+        match Record::decode(record.key, record.value) {
+            Ok(record) => core.apply(at, producer, record),
+            // Of one group at most; the others need not suffer for it.
+            Err(fault) => warn!(offset = at.0, %fault, "record of the offsets topic is left out"),
+        }
+    }
+    Some(())
+}
+
+/// True where a control record commits, false where it aborts, none where it is another one. Its
+/// key is version int16, type int16.
+fn marker(key: Option<&[u8]>) -> Option<bool> {
+    let kind = key?.get(2..4)?.first_chunk::<2>()?;
+    match i16::from_be_bytes(*kind) {
+        COMMIT => Some(true),
+        0 => Some(false),
+        _ => None,
+    }
+}

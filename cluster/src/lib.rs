@@ -3,4 +3,5 @@
 pub mod fetch_session;
 pub mod group;
 pub mod metadata;
+pub mod quota;
 pub mod replication;

@@ -31,4 +31,4 @@ pub use state::{Log, SegmentView};
 pub use sync::SyncTicket;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,7 +21,7 @@ mod lookup;
 mod read;
 mod truncate;
 
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const EPOCH: LeaderEpoch = LeaderEpoch(3);
 const FOLDER: &str = "/data/topic-0";
 

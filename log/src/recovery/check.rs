@@ -73,7 +73,8 @@ pub(crate) fn walk_faults(
             end,
             first_offset: expected,
             resumes_at: found.map(|(_, offset)| offset),
-            is_torn: has_lost_sector(&*walk.file, (start, end), walk.size)?,
+            is_torn: (end == walk.size && walk.ends_within(start, expected)?)
+                || has_lost_sector(&*walk.file, (start, end), walk.size)?,
         };
         if !on_fault(&fault) {
             return Ok((expected, start));
@@ -96,6 +97,18 @@ impl Walk {
 
     fn is_intact(&self, header: &BatchHeader, batch: &[u8], expected: Offset) -> bool {
         self.is_plausible(header, expected) && header.check_crc(batch).is_ok()
+    }
+
+    /// True where the file ends within the batch that begins at `start`: its size was not durable.
+    fn ends_within(&self, start: u64, expected: Offset) -> io::Result<bool> {
+        let mut bytes = [0; HEADER_BYTES];
+        let read = self.file.read_at(&mut bytes, start)?;
+        if read < bytes.len() {
+            return Ok(true);
+        }
+        Ok(BatchHeader::parse(&bytes).is_ok_and(|header| {
+            self.is_plausible(&header, expected) && header.size_bytes as u64 > self.size - start
+        }))
     }
 
     /// Position and base offset of the first intact batch from `from` on.

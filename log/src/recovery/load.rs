@@ -26,6 +26,8 @@ struct Loader<'a> {
     place: Place<'a>,
     config: &'a LogConfig,
     recovery_point: Offset,
+    /// Records below are known to have been there.
+    known_end: Offset,
     now: Timestamp,
     segments: Vec<Segment>,
     epochs: EpochCache,
@@ -59,6 +61,7 @@ pub(crate) fn load(
         place,
         config,
         recovery_point: state.recovery_point,
+        known_end: state.recovery_point,
         now,
         segments,
         epochs,
@@ -72,7 +75,9 @@ pub(crate) fn load(
         loader.segment_of(state.recovery_point)
     };
     from = loader.check_indexes(from)?;
-    if known.is_some() {
+    if let Some(known) = known {
+        let lost_end = known.iter().map(|place| place.next_offset).max();
+        loader.known_end = loader.known_end.max(lost_end.unwrap_or(Offset(0)));
         // Positions are found again rather than trusted; nothing may be cut off any more.
         from = 0;
         loader.recovery_point = Offset(i64::MAX);
@@ -328,7 +333,7 @@ impl Loader<'_> {
         let mut active = Active::new(segment.base_offset, self.now);
         let (config, epochs, damage) = (self.config, &mut self.epochs, &mut self.damage);
         let mut is_assigned = false;
-        let recovery_point = self.recovery_point;
+        let (recovery_point, known_end) = (self.recovery_point, self.known_end);
         let mut lost_end = None;
         let mut is_cut = false;
         let result = walk_faults(
@@ -353,7 +358,7 @@ impl Loader<'_> {
                 let is_last = fault.resumes_at.is_none() && next_base.is_none();
                 is_cut = fault.first_offset >= recovery_point && (fault.is_torn || is_last);
                 if !is_cut {
-                    let place = damaged_bytes(&walk, fault, recovery_point);
+                    let place = damaged_bytes(&walk, fault, known_end);
                     lost_end = fault.resumes_at.is_none().then_some(place.next_offset);
                     damage.push(place);
                 }
@@ -476,13 +481,9 @@ impl Loader<'_> {
     }
 }
 
-fn damaged_bytes(walk: &Walk, fault: &Fault, recovery_point: Offset) -> DamagedBytes {
-    let next_offset = fault.resumes_at.or(walk.next_base).unwrap_or_else(|| {
-        let known = Some(recovery_point).filter(|point| point.0 != i64::MAX);
-        known
-            .unwrap_or(fault.first_offset)
-            .max(fault.first_offset.plus(1))
-    });
+fn damaged_bytes(walk: &Walk, fault: &Fault, known_end: Offset) -> DamagedBytes {
+    let following = fault.resumes_at.or(walk.next_base);
+    let next_offset = following.unwrap_or_else(|| known_end.max(fault.first_offset.plus(1)));
     DamagedBytes {
         segment: walk.base_offset,
         start: fault.start,

@@ -8,6 +8,7 @@
 //! |---|---|---|---|
 //! | at or above the recovery point | anything | nothing | the tail is cut off |
 //! | at or above the recovery point | zeroes to the end of a sector, or whole sectors of zeroes | anything | the tail is cut off: a sector was never written, so nothing behind it was acknowledged as durable |
+//! | at or above the recovery point | a batch that the file ends within | a segment | the tail is cut off: the size of the file was not durable |
 //! | at or above the recovery point | anything else | an intact batch or a segment | damage |
 //! | below the recovery point | anything | anything | damage |
 //!

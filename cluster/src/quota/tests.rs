@@ -7,6 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::metadata::QuotaEntity;
 
+/// Parts of an entity.
+type Parts<'a> = &'a [(&'a str, Option<&'a str>)];
+/// An entity, a key and its value.
+type Row<'a> = (Parts<'a>, &'a str, f64);
+
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn window() -> Window {
@@ -17,7 +22,7 @@ fn client<'a>(user: &'a str, client_id: &'a str) -> Client<'a> {
     Client { user, client_id }
 }
 
-fn table(rows: &[(&[(&str, Option<&str>)], &str, f64)]) -> Arc<Table> {
+fn table(rows: &[Row<'_>]) -> Arc<Table> {
     let entities: Vec<_> = rows
         .iter()
         .map(|(parts, key, value)| (QuotaEntity::of(parts), *key, *value))
@@ -43,7 +48,7 @@ fn limit_is_found_in_the_order_of_kip_55() {
     let named = |kind, name| (kind, Some(name));
     let default = |kind| (kind, None);
     // From the weakest to the strongest; each one hides those before it.
-    let rows: [(&[(&str, Option<&str>)], Scope); 8] = [
+    let rows: [(Parts<'_>, Scope); 8] = [
         (&[default("client-id")], Scope::Client),
         (&[named("client-id", "c")], Scope::Client),
         (&[default("user")], Scope::User),
@@ -65,7 +70,7 @@ fn limit_is_found_in_the_order_of_kip_55() {
             Scope::UserAndClient,
         ),
     ];
-    let mut set: Vec<(&[(&str, Option<&str>)], &str, f64)> = Vec::new();
+    let mut set: Vec<Row<'_>> = Vec::new();
     for (index, (parts, scope)) in rows.iter().enumerate() {
         let value = f64::from(u32::try_from(index).expect("small"));
         set.push((parts, "producer_byte_rate", value));

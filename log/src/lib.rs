@@ -15,6 +15,7 @@ pub mod index;
 mod log;
 pub mod producer_state;
 pub mod recovery;
+pub mod repair;
 pub mod retention;
 pub mod segment;
 pub mod storage;

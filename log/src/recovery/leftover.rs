@@ -90,7 +90,7 @@ fn files(
 }
 
 /// Removes what is to be removed, and ends replacements that were certain. The folder exists.
-pub(super) fn clear(
+pub(crate) fn clear(
     storage: &dyn Storage,
     folder: &Path,
     is_clean: bool,

@@ -33,7 +33,8 @@ use crate::epoch_cache::EpochCache;
 use crate::producer_state::ProducerStates;
 use crate::segment::Segment;
 
-pub(crate) use leftover::Swap;
+pub(crate) use check::{Walk, walk_faults};
+pub(crate) use leftover::{Swap, clear};
 pub(crate) use load::load;
 pub(crate) use producers::producers_at;
 

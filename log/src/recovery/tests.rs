@@ -12,6 +12,7 @@ use crate::log::OpenState;
 use crate::log::tests::{
     Bench, NOW, batches, open, plain, produced, read_all, small_segments, valid,
 };
+use crate::repair::repair;
 use crate::segment::name::{self, CLEANED, Kind};
 use crate::storage::{FaultyStorage, Storage};
 
@@ -409,4 +410,56 @@ fn kafkas_unfinished_replacement_is_finished() {
     assert_eq!(bench.log.log_end(), Offset(120));
     assert!(read_all(&bench.log, Offset(0), 500).len() < 40);
     assert_eq!(bench.log.damage(), None);
+}
+
+#[test]
+fn repair_gives_up_what_is_lost_and_nothing_else() {
+    for (number, recovery_point) in [(0, 0), (1, 0), (17, 60), (29, 90)] {
+        for point in (1..60).step_by(3).chain([u64::MAX]) {
+            let (storage, mut bench) = faulty(point);
+            rotten(&storage, &mut bench, number, recovery_point);
+            let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+            let folder = Path::new(FOLDER);
+            let lost = vec![Offset(number * 3)..Offset(number * 3 + 3)];
+            let report = repair(&shared, folder, false).unwrap();
+            assert_eq!((report.lost, report.is_repaired), (lost.clone(), false));
+            bench.log.close().unwrap();
+            storage.power_off_after(point);
+            let result = repair(&shared, folder, true);
+            let was_off = storage.is_off();
+            storage.crash();
+            if was_off {
+                // What was cut out before the power went is not damaged any more.
+                repair(&shared, folder, true).unwrap();
+            } else {
+                let report = result.unwrap();
+                assert_eq!((report.lost, report.is_repaired), (lost, true));
+                assert_eq!(report.kept.len(), 1);
+            }
+            for clean in [true, false] {
+                let state = OpenState {
+                    clean,
+                    recovery_point: Offset(90),
+                    log_start: None,
+                };
+                bench.log = open(&bench.storage, &bench.config, state);
+                assert_eq!(bench.log.damage(), None, "number {number} point {point}");
+                assert_eq!(
+                    bench.log.log_end(),
+                    Offset(90),
+                    "number {number} point {point}"
+                );
+                let found = read_all(&bench.log, Offset(0), 500);
+                let expected: Vec<_> = (0..30)
+                    .filter(|batch| *batch != number)
+                    .map(|batch| (batch * 3, batch * 3 + 2))
+                    .collect();
+                assert_eq!(found, expected, "number {number} point {point}");
+            }
+            assert_eq!(
+                crate::log::tests::offsets(&bench.append(plain(1, NOW))),
+                (90, 90)
+            );
+        }
+    }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
@@ -46,6 +48,7 @@ impl Api for OffsetFetch {
     ) -> OffsetFetchResponse {
         let (version, require_stable) = (context.version, request.require_stable);
         if version < GROUPS_FROM {
+            let asked = request.topics.clone().unwrap_or_default();
             let topics = request.topics.map(|topics| {
                 let asked = topics.into_iter().map(|topic| Asked {
                     name: topic.name,
@@ -55,7 +58,10 @@ impl Api for OffsetFetch {
                 asked.collect()
             });
             let group = request.group_id.to_string();
-            let fetched = fetch(broker, group, topics, require_stable, false).await;
+            let mut fetched = fetch(broker, group, topics, require_stable, false).await;
+            if version < GROUP_ERROR_FROM && fetched.error != ErrorCode::None {
+                fetched.topics = asked.iter().map(|topic| refused(topic, fetched.error)).collect();
+            }
             return respond_old(fetched, version);
         }
         let has_ids = version >= TOPIC_IDS_FROM;
@@ -88,6 +94,26 @@ impl Api for OffsetFetch {
                 .map_err(|error| unreadable(error.to_string()));
         }
         OffsetFetchRequest::decode(body, version).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
+/// A topic all of whose partitions have one error.
+fn refused(topic: &OffsetFetchRequestTopic, error: ErrorCode) -> FetchedTopic {
+    let indexes = topic.partition_indexes.iter();
+    FetchedTopic {
+        name: topic.name.to_string(),
+        id: TopicId::ZERO,
+        partitions: indexes.map(|index| nothing(PartitionIndex(*index), error)).collect(),
+    }
+}
+
+fn nothing(partition: PartitionIndex, error: ErrorCode) -> FetchedOffset {
+    FetchedOffset {
+        partition,
+        error,
+        offset: Offset::NONE,
+        leader_epoch: LeaderEpoch::NONE,
+        metadata: String::new(),
     }
 }
 
@@ -143,13 +169,7 @@ fn locate(
         let name = known.name.to_string();
         return Some(TopicPartitions { name, id: topic.id, partitions: partitions.collect() });
     }
-    let partitions = partitions.map(|partition| FetchedOffset {
-        partition,
-        error: ErrorCode::UnknownTopicId,
-        offset: Offset::NONE,
-        leader_epoch: LeaderEpoch::NONE,
-        metadata: String::new(),
-    });
+    let partitions = partitions.map(|partition| nothing(partition, ErrorCode::UnknownTopicId));
     unknown.push(FetchedTopic { name: String::new(), id: topic.id, partitions: partitions.collect() });
     None
 }

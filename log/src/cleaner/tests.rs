@@ -22,6 +22,7 @@ use crate::segment::scan::BatchScanner;
 use crate::storage::{MemoryStorage, Storage};
 
 mod crash;
+mod transactional;
 mod workload;
 
 const FOLDER: &str = "/t-0";

@@ -77,13 +77,13 @@ fn filled(storage: &Arc<FaultyStorage>) -> Log {
     log
 }
 
-fn push(log: &mut Log, batch: ValidBatch) {
+pub(super) fn push(log: &mut Log, batch: ValidBatch) {
     let outcomes = log.append(vec![batch], LeaderEpoch(0), NOW).unwrap();
     assert!(matches!(outcomes[0], crate::Outcome::Appended { .. }));
 }
 
 /// Offset, key and value of the records of committed transactions, and of those outside of one.
-fn visible(log: &Log) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
+pub(super) fn visible(log: &Log) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
     let end = log.log_end();
     let aborted = log.aborted_transactions(Offset(0), end).unwrap();
     let is_aborted = |header: &BatchHeader| {
@@ -119,9 +119,9 @@ fn visible(log: &Log) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
     found
 }
 
-type Last = BTreeMap<Vec<u8>, (i64, Vec<u8>)>;
+pub(super) type Last = BTreeMap<Vec<u8>, (i64, Vec<u8>)>;
 
-fn last(records: &[(i64, Vec<u8>, Vec<u8>)]) -> Last {
+pub(super) fn last(records: &[(i64, Vec<u8>, Vec<u8>)]) -> Last {
     let records = records.iter().cloned();
     records
         .map(|(offset, key, value)| (key, (offset, value)))

@@ -42,8 +42,13 @@ fn plain(key: &str) -> &str {
         .map_or(key, |(_, key)| key)
 }
 
-fn invalid(fault: Fault) -> Error {
-    Error::new(ErrorCode::InvalidConfig, fault.message)
+/// Kafka refuses values of topics and groups with a code of their own.
+fn refusal(kind: ResourceKind, fault: Fault) -> Error {
+    let code = match kind {
+        ResourceKind::Topic | ResourceKind::Group => ErrorCode::InvalidConfig,
+        _ => ErrorCode::InvalidRequest,
+    };
+    Error::new(code, fault.message)
 }
 
 /// Keys that may not be changed like this, as one refusal.
@@ -53,7 +58,7 @@ fn refused(keys: &[&str], what: &str) -> Result<(), Error> {
     }
     Err(Error::new(
         ErrorCode::InvalidRequest,
-        format!("{what}: Set({})", keys.join(", ")),
+        format!("{what}: [{}]", keys.join(", ")),
     ))
 }
 
@@ -92,7 +97,8 @@ fn check_broker(
     for (key, value) in changed {
         let key = plain(key);
         if broker().get(key).is_some() {
-            broker().parse_value(key, Some(value)).map_err(invalid)?;
+            let parsed = broker().parse_value(key, Some(value));
+            parsed.map_err(|fault| refusal(ResourceKind::Broker, fault))?;
         }
     }
     Ok(())
@@ -125,6 +131,6 @@ impl Rules for ConfigTables {
         faults
             .into_iter()
             .next()
-            .map_or(Ok(()), |fault| Err(invalid(fault)))
+            .map_or(Ok(()), |fault| Err(refusal(resource.kind, fault)))
     }
 }

@@ -81,12 +81,10 @@ impl Operation for UpdateFeatures {
 
 fn invalid<T>(update: &FeatureUpdate, why: impl AsRef<str>) -> Result<T, Error> {
     let FeatureUpdate { name, level, .. } = update;
-    let why = why.as_ref();
-    let message = if name == MetadataVersion::FEATURE && !why.contains("upgrade type") {
-        format!("Invalid metadata.version {level}. {why}")
-    } else {
-        format!("Invalid update version {level} for feature {name}. {why}")
-    };
+    let message = format!(
+        "Invalid update version {level} for feature {name}. {}",
+        why.as_ref()
+    );
     Err(Error::new(ErrorCode::InvalidUpdateVersion, message))
 }
 
@@ -176,16 +174,18 @@ fn check_metadata_version(update: &FeatureUpdate, current: i16) -> Result<(), Er
     if level >= current || !level.differs_in_records(current) {
         return Ok(());
     }
-    if update.upgrade == UpgradeKind::UnsafeDowngrade {
-        return invalid(
-            update,
-            "Unsafe metadata downgrade is not supported in this version.",
-        );
-    }
-    invalid(
-        update,
-        "Refusing to perform the requested downgrade because it might delete metadata information.",
-    )
+    let why = if update.upgrade == UpgradeKind::UnsafeDowngrade {
+        "Unsafe metadata downgrade is not supported in this version."
+    } else {
+        "Refusing to perform the requested downgrade because it might delete metadata information."
+    };
+    Err(Error::new(
+        ErrorCode::InvalidUpdateVersion,
+        format!(
+            "Unsupported metadata.version downgrade from {} to {}. {why}",
+            current.0, level.0
+        ),
+    ))
 }
 
 /// Why some node does not support the level. Level 0 of a feature other than `metadata.version`

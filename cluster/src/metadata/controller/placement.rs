@@ -202,7 +202,8 @@ pub(super) fn place(
     if count > brokers {
         return Err(refused(format!(
             "The target replication factor of {replicas} cannot be reached because only \
-             {brokers} broker(s) are registered."
+             {brokers} broker(s) are registered or some brokers have all their log directories \
+             cordoned."
         )));
     }
     Ok((0..partitions).map(|_| racks.place(count)).collect())

@@ -440,3 +440,108 @@ fn a_delta_says_what_changed() {
     let back = Delta::between(&after, &before);
     assert_eq!(back.topics_removed.keys().collect::<Vec<_>>(), [&other]);
 }
+
+/// Offsets and values of the records of a log that Apache Kafka wrote.
+fn kafka_log() -> Vec<(i64, Vec<u8>)> {
+    include_str!("kafka_log.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (offset, hex) = line.split_once(' ').unwrap();
+            let bytes = (0..hex.len() / 2)
+                .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+                .collect();
+            (offset.parse().unwrap(), bytes)
+        })
+        .collect()
+}
+
+/// The image of that log; every record is written as it was read.
+fn kafka_image() -> Image {
+    let mut image = Image::new("c");
+    for (offset, bytes) in kafka_log() {
+        let (record, version) = Record::decode_versioned(&bytes).unwrap();
+        let mut again = bytes::BytesMut::new();
+        record.encode_version(version, &mut again).unwrap();
+        assert_eq!(again, bytes, "{record:?}");
+        let offset = Offset(offset);
+        image.advance(Position {
+            offset,
+            epoch: LeaderEpoch(1),
+        });
+        image.apply(&record);
+    }
+    assert!(!image.in_transaction());
+    image.check_invariants();
+    image
+}
+
+#[test]
+fn the_log_of_a_kafka_broker_is_read() {
+    let image = kafka_image();
+    let names: Vec<_> = image
+        .topics()
+        .map(|topic| (&*topic.name, topic.partition_count()))
+        .collect();
+    assert_eq!(names, [("gone", 1), ("orders.new", 3)]);
+    let configs = |resource: &ConfigResource| -> Vec<(String, String)> {
+        let configs = image.configs(resource).into_iter().flatten();
+        configs
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect()
+    };
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(
+        configs(&ConfigResource::topic("orders.new")),
+        [
+            pair("cleanup.policy", "compact"),
+            pair("min.insync.replicas", "1"),
+            pair("segment.ms", "60000"),
+        ]
+    );
+    assert_eq!(configs(&ConfigResource::topic("gone")), []);
+    assert_eq!(
+        configs(&ConfigResource::default_broker()),
+        [
+            pair("log.retention.ms", "7000"),
+            pair("min.insync.replicas", "1")
+        ]
+    );
+}
+
+#[test]
+fn brokers_and_settings_of_a_kafka_log_are_read() {
+    let image = kafka_image();
+    let quotas: Vec<_> = image.client_quotas().collect();
+    assert_eq!(quotas.len(), 2);
+    assert_eq!(
+        quotas[0].0,
+        &QuotaEntity::of(&[("client-id", Some("c")), ("user", Some("alice"))])
+    );
+    assert_eq!(quotas[0].1.get("producer_byte_rate"), Some(&1000.0));
+    assert_eq!(quotas[1].0, &QuotaEntity::of(&[("ip", None)]));
+    assert_eq!(image.next_producer_id(), ProducerId(1000));
+    assert_eq!(image.metadata_version().0, 30);
+    assert_eq!(
+        (
+            image.feature("share.version"),
+            image.feature("transaction.version")
+        ),
+        (0, 2)
+    );
+    assert_eq!(image.others().count(), 1, "the credential of alice");
+    let broker = image.broker(BrokerId(1)).unwrap();
+    assert!(broker.fenced && broker.endpoint("PLAINTEXT").unwrap().port == 47393);
+    // It stopped cleanly: nobody leads, and it stays eligible.
+    for (_, _, partition) in image.partitions() {
+        assert_eq!(
+            (partition.leader, partition.elr.as_slice()),
+            (None, &[BrokerId(1)][..])
+        );
+    }
+    let (position, digest) = (image.position(), image.digest());
+    assert_eq!(
+        Image::from_records("c", &image.encode_snapshot(), position, digest),
+        image
+    );
+}

@@ -165,7 +165,7 @@ fn broker_keys_follow_their_scope() {
     assert_eq!(harness.log.len(), before + 1);
     for (resource, key, value, code) in [
         (&one, "node.id", "3", ErrorCode::InvalidRequest),
-        (&one, "log.retention.ms", "x", ErrorCode::InvalidConfig),
+        (&one, "log.retention.ms", "x", ErrorCode::InvalidRequest),
         (
             &all,
             "listeners",
@@ -178,7 +178,17 @@ fn broker_keys_follow_their_scope() {
             .unwrap_err();
         assert_eq!(error.code, code, "{key}: {error}");
     }
+    let read_only = harness
+        .configure(one.clone(), &[("node.id", "3")])
+        .unwrap_err();
+    let message = "Cannot update these configs dynamically: [node.id]";
+    assert_eq!(read_only.message.as_deref(), Some(message));
     assert_eq!(harness.configure(one, &[("my.plugin.key", "x")]), Ok(()));
+    let metrics = ConfigResource::new(ResourceKind::ClientMetrics, "m");
+    let error = harness
+        .configure(metrics, &[("interval.ms", "5")])
+        .unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidRequest);
 }
 
 #[test]

@@ -93,14 +93,14 @@ const REFUSED: &[Case] = &[
         "metadata.version",
         29,
         UpgradeKind::SafeDowngrade,
-        "Invalid metadata.version 29. Refusing to perform the requested downgrade because it \
+        "Unsupported metadata.version downgrade from 30 to 29. Refusing to perform the requested downgrade because it \
              might delete metadata information.",
     ),
     (
         "metadata.version",
         29,
         UpgradeKind::UnsafeDowngrade,
-        "Invalid metadata.version 29. Unsafe metadata downgrade is not supported in this \
+        "Unsupported metadata.version downgrade from 30 to 29. Unsafe metadata downgrade is not supported in this \
              version.",
     ),
 ];

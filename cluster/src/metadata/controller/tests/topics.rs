@@ -120,7 +120,8 @@ fn counts_are_checked() {
         topic("t", 1, 4),
         ErrorCode::InvalidReplicationFactor,
         "Unable to replicate the partition 4 time(s): The target replication factor of 4 cannot \
-         be reached because only 3 broker(s) are registered.",
+         be reached because only 3 broker(s) are registered or some brokers have all their log \
+         directories cordoned.",
     );
     let mut harness = Harness::new(1);
     let request = CreateTopics {

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use milena_cluster::metadata::{self, Image, Operation};
-use milena_protocol::{BrokerId, ErrorCode, Offset};
+use milena_protocol::{ErrorCode, Offset};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -50,11 +50,6 @@ impl Controller {
     /// The newest committed image.
     pub(crate) fn image(&self) -> Arc<Image> {
         self.log.snapshot().state
-    }
-
-    /// The controller that this node knows.
-    pub(crate) fn leader(&self) -> Option<BrokerId> {
-        self.log.leadership().borrow().leader
     }
 
     /// The newest committed image and where it stands.

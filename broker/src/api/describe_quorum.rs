@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use milena_protocol::{BrokerId, ErrorCode};
+use uuid::Uuid;
 
 use super::{Api, Context};
 use crate::broker::Broker;
@@ -33,7 +34,7 @@ impl Api for DescribeQuorum {
         request: DescribeQuorumRequest,
     ) -> DescribeQuorumResponse {
         let status = broker.controller().log().status();
-        let topics = request.topics.into_iter().map(|topic| describe(topic, &status));
+        let topics = request.topics.into_iter().map(|topic| describe(context.version, topic, &status));
         let mut response = DescribeQuorumResponse::default().with_topics(topics.collect());
         if context.version >= NODES_FROM {
             response.nodes = nodes(&status);
@@ -42,7 +43,7 @@ impl Api for DescribeQuorum {
     }
 }
 
-fn describe(asked: AskedTopic, status: &Status) -> TopicData {
+fn describe(version: i16, asked: AskedTopic, status: &Status) -> TopicData {
     let is_metadata = asked.topic_name.as_str() == METADATA_TOPIC;
     let partitions = asked.partitions.into_iter().map(|partition| {
         let data = PartitionData::default().with_partition_index(partition.partition_index);
@@ -52,16 +53,17 @@ fn describe(asked: AskedTopic, status: &Status) -> TopicData {
         data.with_leader_id(WireBrokerId(status.leader.unwrap_or(BrokerId::NONE).0))
             .with_leader_epoch(status.epoch.0)
             .with_high_watermark(status.high_watermark.0)
-            .with_current_voters(status.voters.iter().map(replica).collect())
-            .with_observers(status.observers.iter().map(replica).collect())
+            .with_current_voters(status.voters.iter().map(|it| replica(version, it)).collect())
+            .with_observers(status.observers.iter().map(|it| replica(version, it)).collect())
     });
     TopicData::default().with_partitions(partitions.collect()).with_topic_name(asked.topic_name)
 }
 
-fn replica(status: &ReplicaStatus) -> ReplicaState {
+fn replica(version: i16, status: &ReplicaStatus) -> ReplicaState {
+    let directory = if version < NODES_FROM { Uuid::nil() } else { status.directory_id };
     ReplicaState::default()
         .with_replica_id(WireBrokerId(status.broker_id.0))
-        .with_replica_directory_id(status.directory_id)
+        .with_replica_directory_id(directory)
         .with_log_end_offset(status.log_end.0)
         .with_last_fetch_timestamp(status.last_fetch.0)
         .with_last_caught_up_timestamp(status.last_caught_up.0)

@@ -44,7 +44,10 @@ impl Api for ElectLeaders {
         let elected = match elected {
             Ok(elected) => elected,
             Err(error) => {
-                return ElectLeadersResponse::default().with_error_code(parts(&error).0);
+                let response = ElectLeadersResponse::default();
+                // The oldest version has a place for errors of partitions only.
+                let code = if context.version < KIND_FROM { 0 } else { parts(&error).0 };
+                return response.with_error_code(code);
             }
         };
         let mut topics: BTreeMap<Arc<str>, Vec<PartitionResult>> = BTreeMap::new();

@@ -27,6 +27,8 @@ const LATEST_TIERED: i64 = -5;
 /// First offset that is not in remote storage yet (KIP-1023).
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
+/// First version whose response has the epoch of the record (KIP-320).
+const EPOCH_FROM: i16 = 4;
 /// Replica id of a consumer that sees uncommitted records for debugging.
 const DEBUGGING_CONSUMER: i32 = -2;
 
@@ -77,7 +79,7 @@ impl Api for ListOffsets {
                         } else {
                             Err(ErrorCode::InvalidRequest)
                         };
-                        respond(asked.partition_index, found)
+                        respond(version, asked.partition_index, found)
                     });
                     ListOffsetsTopicResponse::default()
                         .with_partitions(partitions.collect())
@@ -94,7 +96,11 @@ impl Api for ListOffsets {
     }
 }
 
-fn respond(index: i32, found: Result<Position, ErrorCode>) -> ListOffsetsPartitionResponse {
+fn respond(
+    version: i16,
+    index: i32,
+    found: Result<Position, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
     let (error, position) = match found {
         Ok(position) => (ErrorCode::None, position),
         Err(error) => (error, Position::NONE),
@@ -104,7 +110,7 @@ fn respond(index: i32, found: Result<Position, ErrorCode>) -> ListOffsetsPartiti
         .with_error_code(error.code())
         .with_offset(position.offset.0)
         .with_timestamp(position.timestamp.0)
-        .with_leader_epoch(position.epoch.0)
+        .with_leader_epoch(if version < EPOCH_FROM { -1 } else { position.epoch.0 })
 }
 
 /// First version that knows a special position; none where every version does or the position is

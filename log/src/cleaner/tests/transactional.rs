@@ -15,10 +15,11 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let (key, value, id) = (0_u8..6, any::<u8>(), 1_i64..4);
+    let (key, id) = (0_u8..6, 1_i64..4);
+    let value = any::<u8>;
     let step = prop_oneof![
-        3 => (key.clone(), value.clone()).prop_map(|(key, value)| Step::Plain { key, value }),
-        6 => (id.clone(), key, value)
+        3 => (key.clone(), value()).prop_map(|(key, value)| Step::Plain { key, value }),
+        6 => (id.clone(), key, value())
             .prop_map(|(id, key, value)| Step::InTxn { id, key, value }),
         4 => (id, any::<bool>()).prop_map(|(id, commits)| Step::End { id, commits }),
         1 => Just(Step::Clean),

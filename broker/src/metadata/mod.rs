@@ -31,10 +31,8 @@ pub(crate) mod status;
 mod tests;
 
 pub(crate) use options::{Limits, Options};
-pub(crate) use proposal::{
-    Entry, Leadership, MetadataLog, Pending, ProposeError, Proposed, Published,
-};
-pub(crate) use raft_metadata_log::{OpenError, RaftMetadataLog};
+pub(crate) use proposal::{Entry, MetadataLog, Pending, ProposeError, Published};
+pub(crate) use raft_metadata_log::RaftMetadataLog;
 pub(crate) use replayed::{Position, Replayed, Undecodable};
 pub(crate) use replica::{Listener, Replica, ReplicaKey};
 pub(crate) use status::{ReplicaStatus, Status};

@@ -74,10 +74,6 @@ pub(crate) struct Published<S> {
     pub state: Arc<S>,
     /// Offset of the last entry that it contains; -1 where there is none.
     pub offset: Offset,
-    /// Epoch of that entry; -1 where there is none.
-    pub epoch: LeaderEpoch,
-    /// When the last records were proposed; -1 where there are none.
-    pub timestamp: Timestamp,
 }
 
 impl<S> Clone for Published<S> {
@@ -116,9 +112,6 @@ pub(crate) trait MetadataLog<S: Replayed>: Send + Sync {
 
     /// The state as it changes. A slow subscriber misses steps, never the last one.
     fn subscribe(&self) -> watch::Receiver<Published<S>>;
-
-    /// Who leads, as it changes.
-    fn leadership(&self) -> watch::Receiver<Leadership>;
 
     /// The state now.
     fn snapshot(&self) -> Published<S>;

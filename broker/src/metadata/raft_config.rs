@@ -30,8 +30,6 @@ pub(crate) type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
 pub(crate) type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
 /// An entry of the log.
 pub(crate) type LogEntry = openraft::type_config::alias::EntryOf<TypeConfig>;
-/// What an entry holds.
-pub(crate) type Payload = openraft::type_config::alias::PayloadOf<TypeConfig>;
 /// Who takes part.
 pub(crate) type Membership = openraft::Membership<ReplicaKey, Replica>;
 /// Who takes part, and which entry says so.

@@ -89,8 +89,6 @@ impl<S: Replayed> RaftMetadataLog<S> {
         let (publisher, published) = watch::channel(Published {
             state: Arc::new(initial.clone()),
             offset: milena_protocol::Offset::NONE,
-            epoch: LeaderEpoch::NONE,
-            timestamp: Timestamp::NONE,
         });
         let snapshot_due = Arc::new(Notify::new());
         let around = Surroundings {
@@ -140,6 +138,12 @@ impl<S: Replayed> RaftMetadataLog<S> {
         });
         metadata_log.start(&options).await?;
         Ok(metadata_log)
+    }
+
+    /// Who leads, as it changes.
+    #[cfg(test)]
+    pub(crate) fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.clone()
     }
 
     /// Makes the first membership where there is none; a sole voter is elected at once.
@@ -291,10 +295,6 @@ impl<S: Replayed> MetadataLog<S> for RaftMetadataLog<S> {
 
     fn subscribe(&self) -> watch::Receiver<Published<S>> {
         self.published.clone()
-    }
-
-    fn leadership(&self) -> watch::Receiver<Leadership> {
-        self.leadership.clone()
     }
 
     fn snapshot(&self) -> Published<S> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use milena_protocol::wire::Reader;
-use milena_protocol::{LeaderEpoch, Offset, Timestamp};
+use milena_protocol::{Offset, Timestamp};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use tokio::sync::{Notify, watch};
@@ -141,10 +141,6 @@ impl<S: Replayed> StateMachine<S> {
             offset: self
                 .applied
                 .map_or(Offset::NONE, |last| offset_of(last.index)),
-            epoch: self
-                .applied
-                .map_or(LeaderEpoch::NONE, |last| epoch_of(last.leader_id.term)),
-            timestamp: self.timestamp,
         });
         for (responder, answer) in answers.drain(..) {
             responder.send(answer);

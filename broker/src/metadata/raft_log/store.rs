@@ -99,6 +99,12 @@ impl RaftLog {
         })
     }
 
+    /// See [`Index::check_invariants`](super::index::Index::check_invariants).
+    #[cfg(test)]
+    pub(super) fn check_invariants(&self) {
+        self.shared.lock().index.check_invariants();
+    }
+
     /// The last purged entry.
     pub(crate) fn purged(&self) -> Option<LogId> {
         self.shared.lock().index.summary().purged

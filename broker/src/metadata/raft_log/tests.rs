@@ -6,16 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use milena_log::storage::{FaultyStorage, MemoryStorage, Storage};
 use milena_protocol::Timestamp;
-use openraft::RaftLogReader;
-use openraft::StorageError;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::TypeConfigExt;
+use openraft::{EntryPayload, RaftLogReader, StorageError};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use super::{Error, RaftLog};
-use crate::metadata::raft_config::{LogEntry, LogId, Payload, Proposal, TypeConfig, Vote};
+use crate::metadata::raft_config::{LogEntry, LogId, Proposal, TypeConfig, Vote};
 use crate::metadata::raft_snapshot::Snapshots;
 use crate::metadata::raft_state_machine::{StateMachine, Surroundings};
 use crate::metadata::tests::Words;
@@ -50,7 +49,7 @@ fn entry(term: u64, index: u64) -> LogEntry {
     let text = format!("entry {index} of term {term}");
     LogEntry {
         log_id: LogId::new_term_index(term, index),
-        payload: Payload::Normal(Proposal {
+        payload: EntryPayload::Normal(Proposal {
             base_digest: u128::from(index),
             timestamp: Timestamp(7),
             records: Bytes::from(text),
@@ -73,6 +72,7 @@ async fn append(
 }
 
 async fn entries(log: &mut RaftLog) -> Vec<LogEntry> {
+    log.check_invariants();
     log.try_get_log_entries(..).await.unwrap()
 }
 
@@ -108,8 +108,6 @@ impl StoreBuilder<TypeConfig, RaftLog, StateMachine<Words>> for Builder {
         let (publisher, _) = watch::channel(Published {
             state: Arc::new(state.clone()),
             offset: milena_protocol::Offset::NONE,
-            epoch: milena_protocol::LeaderEpoch::NONE,
-            timestamp: Timestamp::NONE,
         });
         let around = Surroundings {
             snapshots: Arc::new(Snapshots::open(storage, DIRECTORY.into()).unwrap()),

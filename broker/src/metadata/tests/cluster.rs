@@ -93,7 +93,9 @@ impl Cluster {
             let node = *node;
             Box::pin(async move {
                 leadership
-                    .wait_for(|leadership: &crate::metadata::Leadership| leadership.is_controller)
+                    .wait_for(|leadership: &crate::metadata::proposal::Leadership| {
+                        leadership.is_controller
+                    })
                     .await
                     .unwrap();
                 node

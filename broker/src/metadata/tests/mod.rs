@@ -14,10 +14,11 @@ use milena_log::storage::Storage;
 use milena_protocol::{BrokerId, Timestamp};
 use uuid::Uuid;
 
+use super::proposal::Proposed;
 use super::raft_network::Transport;
 use super::{
-    Entry, Limits, Listener, MetadataLog, Options, ProposeError, Proposed, RaftMetadataLog,
-    Replica, ReplicaKey,
+    Entry, Limits, Listener, MetadataLog, Options, ProposeError, RaftMetadataLog, Replica,
+    ReplicaKey,
 };
 pub(super) use words::Words;
 

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use axum::Router;
 use axum::extract::State;
@@ -22,8 +22,8 @@ pub(crate) trait Observed: Send + Sync + 'static {
     fn metrics_text(&self) -> String;
 }
 
-/// The broker, once it has started.
-pub(crate) type Subject = Arc<OnceLock<Arc<dyn Observed>>>;
+/// The broker, once it has started; it is gone again when it stops.
+pub(crate) type Subject = Arc<OnceLock<Weak<dyn Observed>>>;
 
 /// Binds the listener on 127.0.0.1.
 ///
@@ -64,10 +64,16 @@ fn router(subject: Subject) -> Router {
         .with_state(subject)
 }
 
+/// The broker, or the word for why there is none.
+fn observed(subject: &Subject) -> Result<Arc<dyn Observed>, &'static str> {
+    let broker = subject.get().ok_or("starting")?;
+    broker.upgrade().ok_or("stopping")
+}
+
 async fn health(State(subject): State<Subject>) -> Response {
-    let reasons = match subject.get() {
-        Some(broker) => broker.reasons_not_ready(),
-        None => vec!["starting".to_owned()],
+    let reasons = match observed(&subject) {
+        Ok(broker) => broker.reasons_not_ready(),
+        Err(word) => vec![word.to_owned()],
     };
     if reasons.is_empty() {
         answer(StatusCode::OK, &json!({"status": "ready"}))
@@ -78,18 +84,15 @@ async fn health(State(subject): State<Subject>) -> Response {
 }
 
 async fn metrics(State(subject): State<Subject>) -> Response {
-    match subject.get() {
-        Some(broker) => {
+    match observed(&subject) {
+        Ok(broker) => {
             let kind = [(
                 header::CONTENT_TYPE,
                 "text/plain; version=0.0.4; charset=utf-8",
             )];
             (kind, broker.metrics_text()).into_response()
         }
-        None => answer(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &json!({"error": "starting"}),
-        ),
+        Err(word) => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": word})),
     }
 }
 
@@ -140,8 +143,9 @@ mod tests {
             assert!(status.contains(" 503 "), "{status}");
             assert!(body.contains("starting"), "{body}");
             assert!(ask(address, "GET /metrics").await.0.contains(" 503 "));
-            let failing: Arc<dyn Observed> = Arc::new(Stub(vec!["disk /d is offline".to_owned()]));
-            assert!(subject.set(failing).is_ok());
+            let failing = Arc::new(Stub(vec!["disk /d is offline".to_owned()]));
+            let weak: Weak<Stub> = Arc::downgrade(&failing);
+            assert!(subject.set(weak).is_ok());
             let (status, body) = ask(address, "GET /health").await;
             assert!(status.contains(" 503 "), "{status}");
             assert_eq!(
@@ -155,6 +159,8 @@ mod tests {
             assert!(status.contains(" 404 "), "{status}");
             assert_eq!(body, "{\"error\":\"not found\"}\n");
             assert!(ask(address, "POST /health").await.0.contains(" 405 "));
+            drop(failing);
+            assert!(ask(address, "GET /health").await.1.contains("stopping"));
             stop.cancel();
         };
         let (served, ()) =
@@ -164,9 +170,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_ready_broker_is_healthy() {
-        let ready: Arc<dyn Observed> = Arc::new(Stub(Vec::new()));
+        let ready = Arc::new(Stub(Vec::new()));
+        let weak: Weak<Stub> = Arc::downgrade(&ready);
         let subject = Subject::default();
-        assert!(subject.set(ready).is_ok());
+        assert!(subject.set(weak).is_ok());
         assert_eq!(health(State(subject)).await.status(), StatusCode::OK);
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use milena_protocol::config::Fault;
 
 use crate::{environment, properties};
 
@@ -99,6 +100,13 @@ impl Settings {
             .iter()
             .map(|(key, setting)| (key.clone(), setting.value.clone()))
             .collect()
+    }
+
+    /// All faults of a configuration as one error, a line each.
+    pub(crate) fn describe_faults(&self, faults: &[Fault]) -> anyhow::Error {
+        let describe = |fault: &Fault| self.describe_fault(&fault.key, &fault.message);
+        let lines: Vec<_> = faults.iter().map(describe).collect();
+        anyhow!("the configuration is wrong:\n  {}", lines.join("\n  "))
     }
 
     /// A fault of a key as one line that says where the value is from.

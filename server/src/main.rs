@@ -7,7 +7,9 @@
 //! | `properties`, `environment` | two of the formats that settings come in |
 //! | `start` | what `dev` and `server` are asked to start |
 //! | `admin` | `/health` and `/metrics` |
-//! | `identity` | random ids |
+//! | `run` | starts a broker, waits, stops it |
+//! | `format` | prepares log directories |
+//! | `log_command` | `milena log` |
 //! | `process` | limits, logs, signals, threads |
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.
@@ -16,9 +18,11 @@ mod admin;
 mod command_line;
 mod configuration;
 mod environment;
-mod identity;
+mod format;
+mod log_command;
 mod process;
 mod properties;
+mod run;
 mod start;
 
 use std::process::ExitCode;
@@ -60,9 +64,20 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::RandomUuid => process::print_line(&identity::random()?.to_string())?,
-        Command::Version => process::print_line(&format!("milena {}", env!("CARGO_PKG_VERSION")))?,
-        other => return Err(anyhow::anyhow!("not built in: {other:?}").into()),
+        Command::Dev(flags) => {
+            let start = start::dev(&flags, process::variables()).map_err(Failure::Usage)?;
+            run::run(&start)
+        }
+        Command::Server(flags) => {
+            let start = start::server(&flags, process::variables()).map_err(Failure::Usage)?;
+            run::run(&start)
+        }
+        Command::Format(flags) => format::run(&flags),
+        Command::Log(command) => Ok(log_command::run(&command)?),
+        Command::RandomUuid => Ok(process::print_line(&milena_broker::random_id())?),
+        Command::Version => Ok(process::print_line(concat!(
+            "milena ",
+            env!("CARGO_PKG_VERSION")
+        ))?),
     }
-    Ok(())
 }

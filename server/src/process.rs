@@ -32,6 +32,12 @@ pub(crate) fn raise_open_files() {
     }
 }
 
+/// The environment, without what is not Unicode: that is no configuration of ours.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// Sends logs to standard error, from INFO up unless `MILENA_LOG` says otherwise.
 ///
 /// # Errors

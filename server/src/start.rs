@@ -6,18 +6,7 @@ use crate::command_line::{ADMIN_PORT, Dev, Server};
 use crate::configuration::{Origin, Settings};
 
 /// Key of the port of the admin listener, ours: 0 lets the system choose. Default 9644.
-const ADMIN_PORT_KEY: &str = "admin.port";
-
-/// What a single node needs other than Kafka's defaults, which are for three brokers.
-const DEV_DEFAULTS: &[(&str, &str)] = &[
-    ("process.roles", "broker,controller"),
-    ("node.id", "1"),
-    ("offsets.topic.replication.factor", "1"),
-    ("transaction.state.log.replication.factor", "1"),
-    ("transaction.state.log.min.isr", "1"),
-    ("share.coordinator.state.topic.replication.factor", "1"),
-    ("share.coordinator.state.topic.min.isr", "1"),
-];
+pub(crate) const ADMIN_PORT_KEY: &str = "admin.port";
 
 /// Everything that a start needs.
 #[derive(Debug)]
@@ -41,11 +30,8 @@ pub(crate) fn dev(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Start> {
     let mut settings = Settings::default();
-    for &(key, value) in DEV_DEFAULTS {
-        settings.set(key, value, Origin::Default);
-    }
     let listeners = format!("PLAINTEXT://localhost:{}", flags.port);
-    settings.set("listeners", &listeners, Origin::Default);
+    settings.set("listeners", listeners, Origin::Default);
     settings.set(
         "log.dirs",
         flags.data.display().to_string(),
@@ -53,12 +39,6 @@ pub(crate) fn dev(
     );
     settings.add_environment(variables);
     settings.add_command_line(&flags.settings);
-    let ours = settings.get("listeners") == Some(&listeners);
-    if ours && settings.get("advertised.listeners").is_none() {
-        // An address rather than a name: what `localhost` means is up to each client's resolver.
-        let advertised = format!("PLAINTEXT://127.0.0.1:{}", flags.port);
-        settings.set("advertised.listeners", advertised, Origin::Default);
-    }
     let admin_port = take_admin_port(&mut settings)?.unwrap_or(flags.admin_port);
     Ok(Start {
         settings,
@@ -128,15 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn dev_listens_on_localhost_and_advertises_an_address() {
+    fn dev_listens_on_localhost() {
         let start = dev_of("milena dev --port 1234 --data /d", &[]);
         check(
             &start,
             &[
                 ("listeners", Some("PLAINTEXT://localhost:1234")),
-                ("advertised.listeners", Some("PLAINTEXT://127.0.0.1:1234")),
                 ("log.dirs", Some("/d")),
-                ("node.id", Some("1")),
             ],
         );
         assert_eq!(start.admin_port, 9644);
@@ -152,14 +130,11 @@ mod tests {
             &start,
             &[
                 ("listeners", Some("PLAINTEXT://:1")),
-                ("advertised.listeners", None),
                 ("log.dirs", Some("/e")),
                 ("node.id", Some("7")),
                 ("broker.rack", Some("r")),
             ],
         );
-        let start = dev_of("milena dev -X advertised.listeners=PLAINTEXT://h:1", &[]);
-        check(&start, &[("advertised.listeners", Some("PLAINTEXT://h:1"))]);
     }
 
     #[test]

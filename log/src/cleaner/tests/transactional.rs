@@ -162,7 +162,7 @@ fn open(storage: &Arc<dyn Storage>, recovery_point: Offset) -> Log {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn consumers_of_committed_records_see_every_last_value(steps in steps()) {

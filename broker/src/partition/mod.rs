@@ -87,6 +87,8 @@ impl Partition {
         settings: Arc<Settings>,
     ) -> Arc<Self> {
         let (topic_partition, topic_id) = (log.topic_partition().clone(), log.topic_id());
+        let mut log = log;
+        log.set_high_watermark(core.high_watermark());
         let state = State {
             log,
             core,

@@ -14,9 +14,6 @@ use uuid::Uuid;
 use crate::options::{Mode, Options};
 use crate::partition::Opened;
 
-/// Folder of the metadata log of Apache Kafka.
-pub(crate) const KAFKA_METADATA: &str = "__cluster_metadata-0";
-
 /// A directory that cannot be taken into use.
 #[derive(Debug, Error)]
 pub enum DirectoryError {
@@ -74,7 +71,7 @@ pub fn random_id() -> String {
     TopicId(Uuid::new_v4()).to_string()
 }
 
-/// Locks every directory, formats what is new where the mode allows, and takes the clean markers. A
+/// Locks every directory, formats what is new where the mode allows, and looks for clean markers. A
 /// directory that cannot be read for an error of the disk is left out, unless it has the metadata.
 ///
 /// # Errors
@@ -167,8 +164,9 @@ impl Known {
             }
             None => return Err(DirectoryError::Unformatted { path }),
         };
-        let marker = directory::take_clean_marker(&**storage, &path).map_err(io("read the marker of"))?;
-        let is_clean = marker.is_some();
+        // Taken only when the logs are opened: a start that is refused changes nothing.
+        let marker = path.join(directory::CLEAN_MARKER);
+        let is_clean = storage.exists(&marker).map_err(io("look for the marker of"))?;
         let opened = Opened { path, id, storage: Arc::clone(storage), lock };
         Ok((opened, is_clean))
     }

@@ -278,6 +278,13 @@ fn start_directories(
     let mut all = Vec::new();
     let mut found = BTreeMap::new();
     for (opened, is_clean) in prepared.opened {
+        // From here on the directory is in use, and not clean until it is closed in order.
+        let marker = milena_log::directory::take_clean_marker(&*opened.storage, &opened.path);
+        marker.map_err(|source| DirectoryError::Io {
+            operation: "remove the clean marker of",
+            path: opened.path.clone(),
+            source,
+        })?;
         let directory =
             Directory::start(opened, reserve_bytes, Arc::clone(metrics), Arc::clone(failures))
                 .map_err(StartError::System)?;

@@ -102,21 +102,26 @@ impl Log {
         } else {
             self.activate_last(now)?;
         }
-        let segment = Segment::create(self.place(), base_offset, now)?;
-        if self.config.preallocate {
-            let file = segment.file(self.place())?;
-            // Without the reservation the writes tell whether there is space.
-            let _ = file.reserve(0, u64::from(self.config.segment_bytes));
-        }
-        self.unsynced.folder = true;
         let replaces_empty = self
             .segments
             .last()
             .is_some_and(|last| last.size == 0 && last.base_offset == base_offset);
+        if !replaces_empty {
+            self.finish_last()?;
+        }
+        let segment = Segment::create(self.place(), base_offset, now)?;
+        // Nothing below fails: a file that is there and not in the log would be taken for a
+        // segment by the next start.
+        self.unsynced.folder = true;
+        if self.config.preallocate
+            && let Ok(file) = segment.file(self.place())
+        {
+            // Without the reservation the writes tell whether there is space.
+            let _ = file.reserve(0, u64::from(self.config.segment_bytes));
+        }
         if replaces_empty {
             self.segments.pop();
         } else if !self.segments.is_empty() {
-            self.finish_last()?;
             self.producers
                 .set_end(base_offset.max(self.producers.end()));
             let bytes = snapshot::encode(&self.producers);

@@ -1,7 +1,7 @@
 //! The log and what it tells about itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use milena_protocol::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
@@ -104,12 +104,15 @@ impl Log {
     /// What the file system says; the log is as it was then.
     pub fn rename_directory(&mut self, to: PathBuf) -> Result<(), StorageError> {
         let storage = self.handles.storage();
-        let renamed = storage.rename(&self.folder, &to);
-        match renamed {
+        let generation = Arc::clone(&self.unsynced.generation);
+        // A ticket that is out must not look for the folder where it was.
+        let mut generation = generation.lock().unwrap_or_else(PoisonError::into_inner);
+        match storage.rename(&self.folder, &to) {
             Ok(()) => self.unsynced.parent = true,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(StorageError::new("rename", &self.folder, error)),
         }
+        *generation += 1;
         self.folder = to;
         Ok(())
     }

@@ -58,16 +58,16 @@ impl SyncTicket {
         for file in &self.files {
             file.sync().during("sync a file of", &self.folder)?;
         }
-        if !self.closed.is_empty() || !self.snapshots.is_empty() || self.epochs.is_some() {
-            // Held while files are written that a truncation would make wrong.
-            let generation = self
-                .generation
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if *generation == self.taken_at {
-                self.write_files()?;
-            }
+        // Held while files are written and names are synced that a truncation or a renaming of the
+        // folder would make wrong. After one, the log begins another sync for the same offsets.
+        let generation = self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *generation != self.taken_at {
+            return Ok(());
         }
+        self.write_files()?;
         let storage = self.handles.storage();
         if self.is_folder_changed || !self.closed.is_empty() {
             storage
@@ -160,7 +160,8 @@ impl Log {
         })
     }
 
-    /// Takes note that a ticket was synced. Returns the new [`Log::flushed`].
+    /// Takes note that a ticket was synced. Returns the new [`Log::flushed`]: the same as before
+    /// where the log was truncated or its folder renamed meanwhile.
     pub fn finish_sync(&mut self, ticket: SyncTicket) -> Offset {
         let Some(limit) = self.unsynced.in_flight.take() else {
             return self.flushed;
@@ -171,16 +172,13 @@ impl Log {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             == ticket.taken_at;
+        if !is_current {
+            self.take_back(ticket, limit);
+            return self.flushed;
+        }
         self.flushed = self.flushed.max(ticket.upto.min(limit)).min(self.log_end);
-        if is_current {
-            for closed in &ticket.closed {
-                self.forget_active(closed.base_offset);
-            }
-        } else {
-            // The ticket left them out; those below a truncation still hold.
-            let kept = ticket.snapshots.into_iter();
-            let kept = kept.filter(|(offset, _)| *offset <= limit);
-            self.unsynced.snapshots.splice(0..0, kept);
+        for closed in &ticket.closed {
+            self.forget_active(closed.base_offset);
         }
         if self.flushed == self.log_end
             && let Some(active) = self
@@ -193,6 +191,18 @@ impl Log {
         }
         self.check_invariants();
         self.flushed
+    }
+
+    /// Takes note that what a ticket was to do besides syncing batches is not done.
+    fn take_back(&mut self, ticket: SyncTicket, limit: Offset) {
+        // Snapshots below a truncation still hold.
+        let kept = ticket.snapshots.into_iter();
+        let kept = kept.filter(|(offset, _)| *offset <= limit);
+        self.unsynced.snapshots.splice(0..0, kept);
+        self.unsynced.files.extend(ticket.files);
+        self.unsynced.epochs = true;
+        self.unsynced.folder = true;
+        self.unsynced.parent |= ticket.is_parent_changed;
     }
 
     /// The index files of a segment are written: lookups go there from now on.

@@ -84,6 +84,39 @@ impl Log {
         Ok(())
     }
 
+    /// Truncates a damaged log to its first damaged offset, so that it can be written to again.
+    /// Only for a follower, which then gets from its leader what it gives up here. Returns the log
+    /// end offset.
+    ///
+    /// # Errors
+    /// `Failed`, `Storage`, `Full`.
+    pub fn truncate_to_damage(&mut self, now: Timestamp) -> Result<Offset, AppendError> {
+        if self.is_failed {
+            return Err(AppendError::Failed);
+        }
+        let first = self
+            .damage
+            .as_ref()
+            .and_then(|damage| damage.places.first());
+        let Some(offset) = first.map(|place| place.first_offset) else {
+            return Ok(self.log_end);
+        };
+        self.unsynced.epochs |= self.epochs.truncate_from_end(offset);
+        self.cut_from(offset, now)
+            .and_then(|()| {
+                let path = self.folder.join(crate::damage::FILE);
+                self.damage = None;
+                self.handles
+                    .storage()
+                    .remove_file(&path)
+                    .during("remove", &path)
+            })
+            .map_err(|error| self.fail(error))?;
+        self.unsynced.folder = true;
+        self.check_invariants();
+        Ok(self.log_end)
+    }
+
     /// Invalidates tickets that are out.
     fn next_generation(&mut self, offset: Offset) {
         let mut generation = self
@@ -166,7 +199,8 @@ impl Log {
             .map_err(|error| StorageError::new("search", &path, std::io::Error::other(error)))?;
         let (position, end) = match found {
             Sought::Batch(found) => (found.position, found.header.base_offset),
-            Sought::Damaged(_) | Sought::End => (self.segments[number].size, offset),
+            Sought::Damaged(place) => (place.start, offset),
+            Sought::End => (self.segments[number].size, offset),
         };
         file.set_len(position).during("truncate", &path)?;
         file.sync().during("sync", &path)?;

@@ -95,6 +95,7 @@ pub(crate) fn load(
     } else {
         None
     };
+    let was_walked = clean_end.is_none();
     let (log_end, producers) = match clean_end {
         Some(end) => {
             let range = (log_start.min(end), end, now);
@@ -105,7 +106,8 @@ pub(crate) fn load(
             loader.check_from(from, log_start, progress)?
         }
     };
-    loader.finish(log_start, log_end, producers, state.recovery_point)
+    let facts = (state.recovery_point, was_walked);
+    loader.finish(log_start, log_end, producers, facts)
 }
 
 /// A log without files.
@@ -449,7 +451,7 @@ impl Loader<'_> {
         log_start: Offset,
         log_end: Offset,
         producers: ProducerStates,
-        recovery_point: Offset,
+        (recovery_point, was_walked): (Offset, bool),
     ) -> Result<Loaded, OpenError> {
         let storage = &**self.place.handles.storage();
         let folder = self.place.folder;
@@ -460,11 +462,15 @@ impl Loader<'_> {
         }
         self.are_epochs_changed |= self.epochs.truncate_from_end(log_end);
         self.are_epochs_changed |= self.epochs.truncate_from_start(log_start);
-        snapshot::remove_above(storage, folder, log_end).during("remove snapshots of", folder)?;
+        let removed = snapshot::remove_above(storage, folder, log_end)
+            .during("remove snapshots of", folder)?;
+        let is_changed = removed > 0 || was_walked;
         if !self.damage.is_empty() {
             damage::write(storage, folder, &self.damage)?;
         }
-        storage.sync_directory(folder).during("sync", folder)?;
+        if is_changed {
+            storage.sync_directory(folder).during("sync", folder)?;
+        }
         let damage = (!self.damage.is_empty()).then_some(Damage {
             places: self.damage,
         });

@@ -86,9 +86,14 @@ impl Segment {
             .storage()
             .open_or_create(&path)
             .during("create", &path)?;
-        if !file.is_empty().during("open", &path)? {
-            // Left over from a segment that was given up.
-            file.set_len(0).during("truncate", &path)?;
+        // Bytes may be left over from a segment that was given up.
+        let emptied = file.is_empty().and_then(|is_empty| match is_empty {
+            true => Ok(()),
+            false => file.set_len(0),
+        });
+        if let Err(error) = emptied {
+            let _ = place.handles.storage().remove_file(&path);
+            return Err(StorageError::new("truncate", &path, error));
         }
         place.handles.put(segment.handle(Kind::Log), file);
         segment.active = Some(Box::new(Active::new(base_offset, now)));

@@ -167,3 +167,9 @@ fn a_broken_index_costs_nothing_but_time() {
         .unwrap();
     assert!(found.timestamp >= NOW.plus_ms(15));
 }
+
+#[test]
+fn an_idle_partition_is_small() {
+    let bytes = size_of::<Log>() + 4 * size_of::<crate::segment::Segment>();
+    assert!(bytes < 1500, "{bytes}");
+}

@@ -38,7 +38,7 @@ fn a_ticket_from_before_a_truncation_makes_nothing_else_durable() {
     bench.log.truncate_to(Offset(9), NOW).unwrap();
     bench.append(plain(1, NOW));
     ticket.sync().unwrap();
-    assert_eq!(bench.log.finish_sync(ticket), Offset(9));
+    assert_eq!(bench.log.finish_sync(ticket), Offset(0));
     bench.log.sync().unwrap();
     assert_eq!(bench.log.flushed(), Offset(10));
     bench.reopen_unclean(Offset(10));
@@ -113,4 +113,51 @@ fn old_segments_can_be_deleted() {
     bench.reopen_unclean(Offset(90));
     assert_eq!(bench.log.log_end(), Offset(90));
     assert_eq!(offsets(&bench.append(plain(1, NOW))), (90, 90));
+}
+
+#[test]
+fn a_folder_can_be_renamed_while_a_ticket_is_out() {
+    let mut bench = Bench::new(small_segments());
+    bench.fill(20, 3);
+    let ticket = bench.log.begin_sync().unwrap();
+    let other = PathBuf::from("/data/topic-0.abc-delete");
+    bench.log.rename_directory(other.clone()).unwrap();
+    ticket.sync().unwrap();
+    assert_eq!(bench.log.finish_sync(ticket), Offset(0));
+    bench.log.sync().unwrap();
+    assert_eq!(bench.log.flushed(), Offset(60));
+    assert!(
+        bench
+            .storage
+            .exists(&other.join("leader-epoch-checkpoint"))
+            .unwrap()
+    );
+    assert!(!bench.storage.exists(Path::new(FOLDER)).unwrap());
+    assert_eq!(read_all(&bench.log, Offset(0), 500).len(), 20);
+}
+
+#[test]
+fn a_damaged_follower_goes_on_from_the_last_intact_batch() {
+    for number in [0, 4, 19] {
+        let storage = FaultyStorage::new(1);
+        let mut bench = Bench::on(Arc::new(storage.clone()), small_segments());
+        bench.fill(20, 3);
+        bench.log.sync().unwrap();
+        let end = bench.log.log_end();
+        let slice = bench.log.read(Offset(number * 3), 1, end, true).unwrap();
+        let base =
+            bench.log.segments[bench.log.floor_segment(Offset(number * 3)).unwrap()].base_offset;
+        let path =
+            crate::segment::name::path(Path::new(FOLDER), base, crate::segment::name::Kind::Log);
+        storage.flip_byte(&path, slice.position + 80).unwrap();
+        bench.reopen_unclean(Offset(number * 3 + 1));
+        assert!(bench.log.damage().is_some());
+        let from = bench.log.truncate_to_damage(NOW).unwrap();
+        assert_eq!(from, Offset(number * 3));
+        assert_eq!((bench.log.log_end(), bench.log.damage()), (from, None));
+        bench.append(plain(1, NOW));
+        bench.reopen_unclean(from);
+        assert_eq!(bench.log.damage(), None);
+        assert_eq!(bench.log.log_end(), from.plus(1));
+    }
 }

@@ -19,8 +19,11 @@ impl Api for DeleteGroups {
         _context: &Context,
         request: DeleteGroupsRequest,
     ) -> DeleteGroupsResponse {
-        let groups: Vec<String> =
-            request.groups_names.iter().map(|group| group.to_string()).collect();
+        let groups: Vec<String> = request
+            .groups_names
+            .iter()
+            .map(|group| group.to_string())
+            .collect();
         let deleted = broker.groups().delete(&groups).await;
         let results = deleted.into_iter().map(|(group, error)| {
             DeletableGroupResult::default()

@@ -27,7 +27,11 @@ impl Api for DescribeGroups {
         context: &Context,
         request: DescribeGroupsRequest,
     ) -> DescribeGroupsResponse {
-        let groups: Vec<String> = request.groups.iter().map(|group| group.to_string()).collect();
+        let groups: Vec<String> = request
+            .groups
+            .iter()
+            .map(|group| group.to_string())
+            .collect();
         let with_operations = request.include_authorized_operations;
         let described = broker.groups().describe(&groups);
         let groups = described

@@ -25,7 +25,11 @@ impl Api for Heartbeat {
             member_id: request.member_id.to_string(),
             group_instance_id: request.group_instance_id.map(|id| id.to_string()),
         };
-        match broker.groups().request(&group, Request::Heartbeat(member)).await {
+        match broker
+            .groups()
+            .request(&group, Request::Heartbeat(member))
+            .await
+        {
             Response::Heartbeat(error) => {
                 HeartbeatResponse::default().with_error_code(error.code())
             }

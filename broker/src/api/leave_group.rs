@@ -27,7 +27,10 @@ impl Api for LeaveGroup {
         let group = request.group_id.to_string();
         let members = if context.version < MEMBERS_FROM {
             let member_id = request.member_id.to_string();
-            vec![LeavingMember { member_id, group_instance_id: None }]
+            vec![LeavingMember {
+                member_id,
+                group_instance_id: None,
+            }]
         } else {
             let leaving = request.members.into_iter().map(|member| LeavingMember {
                 member_id: member.member_id.to_string(),
@@ -35,7 +38,10 @@ impl Api for LeaveGroup {
             });
             leaving.collect()
         };
-        let leave = Leave { group: group.clone(), members };
+        let leave = Leave {
+            group: group.clone(),
+            members,
+        };
         match broker.groups().request(&group, Request::Leave(leave)).await {
             Response::Leave(left) => respond(left, context.version),
             other => unreachable!("a leave is answered with {other:?}"),
@@ -49,8 +55,15 @@ impl Api for LeaveGroup {
 
 fn respond(left: Left, version: i16) -> LeaveGroupResponse {
     if version < MEMBERS_FROM {
-        let of_member = left.members.first().map_or(ErrorCode::None, |(_, error)| *error);
-        let error = if left.error == ErrorCode::None { of_member } else { left.error };
+        let of_member = left
+            .members
+            .first()
+            .map_or(ErrorCode::None, |(_, error)| *error);
+        let error = if left.error == ErrorCode::None {
+            of_member
+        } else {
+            left.error
+        };
         return LeaveGroupResponse::default().with_error_code(error.code());
     }
     let members = left.members.into_iter().map(|(member, error)| {

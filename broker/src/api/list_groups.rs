@@ -19,8 +19,16 @@ impl Api for ListGroups {
         _context: &Context,
         request: ListGroupsRequest,
     ) -> ListGroupsResponse {
-        let states: Vec<String> = request.states_filter.iter().map(|name| name.to_string()).collect();
-        let types: Vec<String> = request.types_filter.iter().map(|name| name.to_string()).collect();
+        let states: Vec<String> = request
+            .states_filter
+            .iter()
+            .map(|name| name.to_string())
+            .collect();
+        let types: Vec<String> = request
+            .types_filter
+            .iter()
+            .map(|name| name.to_string())
+            .collect();
         match broker.groups().list(&states, &types) {
             Ok(listed) => {
                 let groups = listed.into_iter().map(|group| {

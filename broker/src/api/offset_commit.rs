@@ -61,7 +61,11 @@ impl Api for OffsetCommit {
         };
         let mut results = VecDeque::new();
         if !commit.topics.is_empty() {
-            match broker.groups().request(&group, Request::CommitOffsets(commit)).await {
+            match broker
+                .groups()
+                .request(&group, Request::CommitOffsets(commit))
+                .await
+            {
                 Response::CommitOffsets(topics) => results.extend(topics),
                 other => unreachable!("a commit is answered with {other:?}"),
             }
@@ -95,7 +99,11 @@ pub(super) fn resolve(
     id: TopicId,
     has_ids: bool,
 ) -> Option<(String, TopicId)> {
-    let topic = if has_ids { image.topic_by_id(id) } else { image.topic(name) }?;
+    let topic = if has_ids {
+        image.topic_by_id(id)
+    } else {
+        image.topic(name)
+    }?;
     Some((topic.name.to_string(), topic.id))
 }
 
@@ -104,9 +112,16 @@ fn commits(topic: &OffsetCommitRequestTopic, name: &str, id: TopicId) -> TopicCo
         partition: PartitionIndex(partition.partition_index),
         offset: Offset(partition.committed_offset),
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
-        metadata: partition.committed_metadata.as_ref().map(ToString::to_string),
+        metadata: partition
+            .committed_metadata
+            .as_ref()
+            .map(ToString::to_string),
     });
-    TopicCommits { name: name.to_owned(), id, partitions: partitions.collect() }
+    TopicCommits {
+        name: name.to_owned(),
+        id,
+        partitions: partitions.collect(),
+    }
 }
 
 fn respond(
@@ -114,13 +129,21 @@ fn respond(
     result: Option<TopicResult>,
     has_ids: bool,
 ) -> OffsetCommitResponseTopic {
-    let unknown =
-        if has_ids { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+    let unknown = if has_ids {
+        ErrorCode::UnknownTopicId
+    } else {
+        ErrorCode::UnknownTopicOrPartition
+    };
     let partitions = match result {
         Some(result) => result.partitions,
         None => {
-            let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
-            indexes.map(|index| (PartitionIndex(index), unknown)).collect()
+            let indexes = topic
+                .partitions
+                .iter()
+                .map(|partition| partition.partition_index);
+            indexes
+                .map(|index| (PartitionIndex(index), unknown))
+                .collect()
         }
     };
     let partitions = partitions.into_iter().map(|(index, error)| {

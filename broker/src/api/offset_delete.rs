@@ -37,14 +37,27 @@ impl Api for OffsetDelete {
                 .collect();
             let name = topic.name.to_string();
             match image.topic(&topic.name) {
-                Some(found) => known.push(TopicPartitions { name, id: found.id, partitions }),
+                Some(found) => known.push(TopicPartitions {
+                    name,
+                    id: found.id,
+                    partitions,
+                }),
                 None => unknown.push(missing(name, partitions)),
             }
         }
-        let mut deleted = DeletedOffsets { error: ErrorCode::None, topics: Vec::new() };
+        let mut deleted = DeletedOffsets {
+            error: ErrorCode::None,
+            topics: Vec::new(),
+        };
         if !known.is_empty() {
-            let delete = DeleteOffsets { group: group.clone(), topics: known };
-            let response = broker.groups().request(&group, Request::DeleteOffsets(delete)).await;
+            let delete = DeleteOffsets {
+                group: group.clone(),
+                topics: known,
+            };
+            let response = broker
+                .groups()
+                .request(&group, Request::DeleteOffsets(delete))
+                .await;
             match response {
                 Response::DeleteOffsets(answer) => deleted = answer,
                 other => unreachable!("a deletion is answered with {other:?}"),

@@ -60,14 +60,19 @@ impl Api for OffsetFetch {
             let group = request.group_id.to_string();
             let mut fetched = fetch(broker, group, topics, require_stable, false).await;
             if version < GROUP_ERROR_FROM && fetched.error != ErrorCode::None {
-                fetched.topics = asked.iter().map(|topic| refused(topic, fetched.error)).collect();
+                fetched.topics = asked
+                    .iter()
+                    .map(|topic| refused(topic, fetched.error))
+                    .collect();
             }
             return respond_old(fetched, version);
         }
         let has_ids = version >= TOPIC_IDS_FROM;
         let mut groups = Vec::with_capacity(request.groups.len());
         for asked in request.groups {
-            let OffsetFetchRequestGroup { group_id, topics, .. } = asked;
+            let OffsetFetchRequestGroup {
+                group_id, topics, ..
+            } = asked;
             let topics = topics.map(|topics| {
                 let asked = topics.into_iter().map(|topic| Asked {
                     name: topic.name,
@@ -76,8 +81,14 @@ impl Api for OffsetFetch {
                 });
                 asked.collect()
             });
-            let fetched =
-                fetch(broker, group_id.to_string(), topics, require_stable, has_ids).await;
+            let fetched = fetch(
+                broker,
+                group_id.to_string(),
+                topics,
+                require_stable,
+                has_ids,
+            )
+            .await;
             groups.push(respond(fetched));
         }
         OffsetFetchResponse::default().with_groups(groups)
@@ -103,7 +114,9 @@ fn refused(topic: &OffsetFetchRequestTopic, error: ErrorCode) -> FetchedTopic {
     FetchedTopic {
         name: topic.name.to_string(),
         id: TopicId::ZERO,
-        partitions: indexes.map(|index| nothing(PartitionIndex(*index), error)).collect(),
+        partitions: indexes
+            .map(|index| nothing(PartitionIndex(*index), error))
+            .collect(),
     }
 }
 
@@ -129,11 +142,20 @@ async fn fetch(
     // Topics that are not here are answered here.
     let mut unknown = Vec::new();
     let topics = topics.map(|topics| {
-        let known = topics.into_iter().filter_map(|topic| locate(&image, topic, has_ids, &mut unknown));
+        let known = topics
+            .into_iter()
+            .filter_map(|topic| locate(&image, topic, has_ids, &mut unknown));
         known.collect()
     });
-    let request = FetchOffsets { group: group.clone(), topics, require_stable };
-    let response = broker.groups().request(&group, Request::FetchOffsets(request)).await;
+    let request = FetchOffsets {
+        group: group.clone(),
+        topics,
+        require_stable,
+    };
+    let response = broker
+        .groups()
+        .request(&group, Request::FetchOffsets(request))
+        .await;
     let Response::FetchOffsets(mut fetched) = response else {
         unreachable!("a fetch is answered with {response:?}");
     };
@@ -141,7 +163,9 @@ async fn fetch(
         // All topics of the group were asked for: they come with their names only.
         fetched.topics.retain_mut(|topic| {
             if topic.id.is_zero() {
-                topic.id = image.topic(&topic.name).map_or(TopicId::ZERO, |known| known.id);
+                topic.id = image
+                    .topic(&topic.name)
+                    .map_or(TopicId::ZERO, |known| known.id);
             }
             !topic.id.is_zero()
         });
@@ -161,16 +185,30 @@ fn locate(
 ) -> Option<TopicPartitions> {
     let partitions = topic.partitions.into_iter().map(PartitionIndex);
     if !has_ids {
-        let id = image.topic(&topic.name).map_or(TopicId::ZERO, |known| known.id);
+        let id = image
+            .topic(&topic.name)
+            .map_or(TopicId::ZERO, |known| known.id);
         let name = topic.name.to_string();
-        return Some(TopicPartitions { name, id, partitions: partitions.collect() });
+        return Some(TopicPartitions {
+            name,
+            id,
+            partitions: partitions.collect(),
+        });
     }
     if let Some(known) = image.topic_by_id(topic.id) {
         let name = known.name.to_string();
-        return Some(TopicPartitions { name, id: topic.id, partitions: partitions.collect() });
+        return Some(TopicPartitions {
+            name,
+            id: topic.id,
+            partitions: partitions.collect(),
+        });
     }
     let partitions = partitions.map(|partition| nothing(partition, ErrorCode::UnknownTopicId));
-    unknown.push(FetchedTopic { name: String::new(), id: topic.id, partitions: partitions.collect() });
+    unknown.push(FetchedTopic {
+        name: String::new(),
+        id: topic.id,
+        partitions: partitions.collect(),
+    });
     None
 }
 

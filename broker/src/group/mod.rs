@@ -16,9 +16,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use milena_cluster::group::{
-    Config, DeletedTopic, DescribedGroup, ListedGroup, Request, Response,
-};
+use milena_cluster::group::{Config, DeletedTopic, DescribedGroup, ListedGroup, Request, Response};
 use milena_protocol::batch::Compression;
 use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::group::partition_for;
@@ -93,20 +91,28 @@ impl Groups {
     /// Takes over other values. Shards that exist keep theirs: Kafka changes none of these keys at
     /// run time.
     pub(crate) fn configure(&self, values: &BrokerValues) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings::new(values);
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Settings::new(values);
     }
 
     /// Follows the metadata: loads what this broker leads from now on, gives up what it does not
     /// lead any more, and forgets the offsets of deleted topics. It does not wait for loads.
     pub(crate) async fn follow(&self, broker: &Arc<Broker>, followed: Followed) {
         let image = broker.image();
-        let count = image.topic(CONSUMER_OFFSETS).map_or(0, |topic| topic.partition_count());
+        let count = image
+            .topic(CONSUMER_OFFSETS)
+            .map_or(0, |topic| topic.partition_count());
         self.partition_count.store(count, Ordering::Release);
         self.give_up();
         let deleted: Vec<DeletedTopic> = followed
             .deleted
             .iter()
-            .map(|(name, id)| DeletedTopic { name: name.to_string(), id: *id })
+            .map(|(name, id)| DeletedTopic {
+                name: name.to_string(),
+                id: *id,
+            })
             .collect();
         if !deleted.is_empty() {
             for shard in self.shards() {
@@ -123,7 +129,11 @@ impl Groups {
     /// Begins to coordinate the groups of a partition.
     fn take(&self, partition: Arc<Partition>, tracker: &TaskTracker, stopping: CancellationToken) {
         let index = partition.topic_partition().partition;
-        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let settings = self
+            .settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let shard = Shard::new(partition, settings);
         let before = self
             .shards
@@ -145,7 +155,10 @@ impl Groups {
         for shard in self.shards().into_iter().filter(|shard| is_lost(shard)) {
             shard.resign();
             let index = shard.partition().topic_partition().partition;
-            self.shards.write().unwrap_or_else(PoisonError::into_inner).remove(&index);
+            self.shards
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&index);
         }
     }
 
@@ -158,7 +171,11 @@ impl Groups {
     fn shard_of(&self, group: &str) -> Option<Arc<Shard>> {
         let count = self.partition_count.load(Ordering::Acquire);
         let index = (count > 0).then(|| partition_for(group, count))?;
-        self.shards.read().unwrap_or_else(PoisonError::into_inner).get(&index).map(Arc::clone)
+        self.shards
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&index)
+            .map(Arc::clone)
     }
 
     /// Asks the coordinator of `group`. A join or sync may wait for other members, a commit for its
@@ -175,11 +192,16 @@ impl Groups {
         let mut by_partition: BTreeMap<PartitionIndex, Vec<String>> = BTreeMap::new();
         let count = self.partition_count.load(Ordering::Acquire).max(1);
         for group in groups {
-            by_partition.entry(partition_for(group, count)).or_default().push(group.clone());
+            by_partition
+                .entry(partition_for(group, count))
+                .or_default()
+                .push(group.clone());
         }
         let mut errors: BTreeMap<String, ErrorCode> = BTreeMap::new();
         for of_one in by_partition.into_values() {
-            let Some(first) = of_one.first().cloned() else { continue };
+            let Some(first) = of_one.first().cloned() else {
+                continue;
+            };
             let response = self.request(&first, Request::DeleteGroups(of_one)).await;
             if let Response::DeleteGroups(deleted) = response {
                 errors.extend(deleted);
@@ -198,7 +220,9 @@ impl Groups {
     pub(crate) fn describe(&self, groups: &[String]) -> Vec<DescribedGroup> {
         let describe = |group: &String| {
             let shard = self.shard_of(group)?;
-            shard.with_core(|core| core.describe(std::slice::from_ref(group))).pop()
+            shard
+                .with_core(|core| core.describe(std::slice::from_ref(group)))
+                .pop()
         };
         groups
             .iter()

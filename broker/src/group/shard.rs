@@ -22,6 +22,8 @@ use crate::partition::{Append, Partition};
 
 /// Longest sleep of the task; nothing depends on it.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
+/// A load that waits longer for its records to be committed is told of.
+const COMMIT_WARN_AFTER: Duration = Duration::from_secs(10);
 
 /// An append whose end is not known yet.
 #[derive(Debug)]
@@ -125,10 +127,18 @@ impl Shard {
             inner.waiter_count += 1;
             let waiter = inner.waiter_count;
             inner.waiters.insert(waiter, sender);
-            self.step(&mut inner, Event::Request { waiter: Waiter(waiter), request });
+            self.step(
+                &mut inner,
+                Event::Request {
+                    waiter: Waiter(waiter),
+                    request,
+                },
+            );
             receiver
         };
-        answer.await.unwrap_or_else(|_| refused.refused(ErrorCode::NotCoordinator))
+        answer
+            .await
+            .unwrap_or_else(|_| refused.refused(ErrorCode::NotCoordinator))
     }
 
     /// Forgets the offsets of topics that are gone.
@@ -175,14 +185,12 @@ impl Shard {
     async fn run(self: &Arc<Self>, tracker: &TaskTracker) {
         if !self.lock().is_loaded {
             let shard = Arc::clone(self);
-            let read = tracker.spawn_blocking(move || load::read(&shard.partition, &shard.settings));
+            let read =
+                tracker.spawn_blocking(move || load::read(&shard.partition, &shard.settings));
             // A panic of the reader is a load that failed: the partition stays unserved.
             let Ok(Some(loaded)) = read.await else { return };
-            while self.partition.high_watermark() < loaded.end {
-                if self.partition.closed().is_some() || self.lock().has_resigned {
-                    return;
-                }
-                tokio::time::sleep(load::COMMIT_PAUSE).await;
+            if !self.is_committed(loaded.end).await {
+                return;
             }
             self.serve(loaded);
         }
@@ -195,6 +203,26 @@ impl Shard {
         }
     }
 
+    /// Waits until everything below `end` is committed: what was read must not be taken back. False
+    /// where that does not come about any more.
+    async fn is_committed(&self, end: Offset) -> bool {
+        let mut is_told = false;
+        let since = Instant::now();
+        while self.partition.high_watermark() < end {
+            if self.partition.closed().is_some() || self.lock().has_resigned {
+                return false;
+            }
+            if !is_told && since.elapsed() > COMMIT_WARN_AFTER {
+                is_told = true;
+                warn!(partition = %self.partition.topic_partition(), end = end.0,
+                    high_watermark = self.partition.high_watermark().0,
+                    "groups wait for the replicas of their partition");
+            }
+            tokio::time::sleep(load::COMMIT_PAUSE).await;
+        }
+        true
+    }
+
     /// Feeds what has happened meanwhile. Returns for how long there is nothing to do; none when
     /// the shard has resigned.
     fn turn(&self) -> Option<Duration> {
@@ -205,7 +233,11 @@ impl Shard {
             return None;
         }
         let now = inner.clock.now();
-        if inner.core.next_deadline().is_some_and(|deadline| deadline <= now) {
+        if inner
+            .core
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             self.step(&mut inner, Event::Tick);
         }
         let now = inner.clock.now();
@@ -223,9 +255,17 @@ impl Shard {
 
     /// Feeds the appends that have ended, up to the first one that has not.
     fn feed_ended(&self, inner: &mut Inner) {
-        while inner.appends.front().is_some_and(|append| append.completion.is_done()) {
-            let Some(append) = inner.appends.pop_front() else { return };
-            let Some(outcome) = append.completion.take().into_iter().next() else { continue };
+        while inner
+            .appends
+            .front()
+            .is_some_and(|append| append.completion.is_done())
+        {
+            let Some(append) = inner.appends.pop_front() else {
+                return;
+            };
+            let Some(outcome) = append.completion.take().into_iter().next() else {
+                continue;
+            };
             let result = match outcome.error {
                 ErrorCode::None => Ok(outcome.base_offset),
                 error => Err(error),
@@ -241,7 +281,13 @@ impl Shard {
                 self.resign_locked(inner);
                 return;
             }
-            self.step(inner, Event::Appended { token: append.token, result });
+            self.step(
+                inner,
+                Event::Appended {
+                    token: append.token,
+                    result,
+                },
+            );
         }
     }
 
@@ -287,10 +333,17 @@ impl Shard {
                         drop(sender.send(response));
                     }
                 }
-                Effect::Append { token, records, producer } => {
+                Effect::Append {
+                    token,
+                    records,
+                    producer,
+                } => {
                     if let Err(error) = self.append(inner, token, &records, producer) {
                         let now = inner.clock.now();
-                        let event = Event::Appended { token, result: Err::<Offset, _>(error) };
+                        let event = Event::Appended {
+                            token,
+                            result: Err::<Offset, _>(error),
+                        };
                         let mut more = Vec::new();
                         inner.core.step(now, event, &mut more);
                         effects.extend(more);
@@ -325,7 +378,12 @@ impl Shard {
             deadline: Some(Instant::now() + self.settings.commit_timeout),
         });
         // Under the lock, so that the order of the log is that of the tokens.
-        self.partition.append(Append { records, all: true, completion, slot: 0 });
+        self.partition.append(Append {
+            records,
+            all: true,
+            completion,
+            slot: 0,
+        });
         if inner.appends.len() == 1 {
             // The task knows of no timeout yet.
             self.wake.notify_one();

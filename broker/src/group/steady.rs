@@ -17,7 +17,10 @@ pub(super) struct SteadyClock {
 
 impl SteadyClock {
     pub(super) fn new() -> Self {
-        Self { last: clock::now(), at: clock::instant() }
+        Self {
+            last: clock::now(),
+            at: clock::instant(),
+        }
     }
 
     pub(super) fn now(&mut self) -> Timestamp {
@@ -26,7 +29,9 @@ impl SteadyClock {
 
     fn advance(&mut self, wall: Timestamp, at: Instant) -> Timestamp {
         let elapsed = at.saturating_duration_since(self.at).as_millis();
-        let steady = self.last.plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        let steady = self
+            .last
+            .plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX));
         // Parts of a millisecond are not lost while the clock goes on by itself.
         if wall > steady {
             (self.last, self.at) = (wall, at);
@@ -45,9 +50,14 @@ mod tests {
     #[test]
     fn it_follows_forward_and_goes_on_when_the_wall_clock_is_set_back() {
         let at = clock::instant();
-        let mut clock = SteadyClock { last: Timestamp(1_000), at };
+        let mut clock = SteadyClock {
+            last: Timestamp(1_000),
+            at,
+        };
         let mut after = |wall, ms| {
-            clock.advance(Timestamp(wall), at + Duration::from_millis(ms)).0
+            clock
+                .advance(Timestamp(wall), at + Duration::from_millis(ms))
+                .0
         };
         assert_eq!(after(1_010, 10), 1_010);
         assert_eq!(after(5_000, 20), 5_000);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use milena_protocol::ErrorCode;
 use milena_protocol::config::{
-    BrokerValues, ConfigDef, Dynamic, Fault, GroupConfig, TopicConfig, Type, broker,
-    client_metrics, group, topic,
+    BrokerValues, ConfigDef, Fault, GroupConfig, TopicConfig, Type, broker, client_metrics, group,
+    topic, validate_dynamic,
 };
 
 use super::Rules;
@@ -35,13 +35,6 @@ fn table(kind: ResourceKind) -> Option<&'static ConfigDef> {
     }
 }
 
-/// The key of a listener (`listener.name.NAME.KEY`) or of the broker.
-fn plain(key: &str) -> &str {
-    key.strip_prefix("listener.name.")
-        .and_then(|rest| rest.split_once('.'))
-        .map_or(key, |(_, key)| key)
-}
-
 /// Kafka refuses values of topics and groups with a code of their own.
 fn refusal(kind: ResourceKind, fault: Fault) -> Error {
     let code = match kind {
@@ -51,67 +44,42 @@ fn refusal(kind: ResourceKind, fault: Fault) -> Error {
     Error::new(code, fault.message)
 }
 
-/// Keys that may not be changed like this, as one refusal.
-fn refused(keys: &[&str], what: &str) -> Result<(), Error> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorCode::InvalidRequest,
-        format!("{what}: [{}]", keys.join(", ")),
-    ))
-}
-
-/// Dynamic configurations of brokers. Keys of plug-ins are not in the table and pass.
-fn check_broker(
-    resource: &ConfigResource,
-    configs: &BTreeMap<String, String>,
-    former: &BTreeMap<String, String>,
-) -> Result<(), Error> {
-    let changed: Vec<(&str, &str)> = configs
-        .iter()
-        .filter(|(key, value)| former.get(*key) != Some(value))
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    let with = |dynamic: Dynamic| -> Vec<&str> {
-        changed
+impl ConfigTables {
+    /// What changed of a broker has to be dynamic and allowed in its scope, and all together has
+    /// to fit. Keys of plug-ins are not in the table and pass.
+    fn check_broker(
+        &self,
+        resource: &ConfigResource,
+        configs: &BTreeMap<String, String>,
+        former: &BTreeMap<String, String>,
+    ) -> Vec<Fault> {
+        let is_default = resource.name.is_empty();
+        let changed = configs
             .iter()
-            .map(|(key, _)| *key)
-            .filter(|key| {
-                broker()
-                    .get(plain(key))
-                    .is_some_and(|row| row.dynamic == dynamic)
-            })
-            .collect()
-    };
-    refused(
-        &with(Dynamic::ReadOnly),
-        "Cannot update these configs dynamically",
-    )?;
-    if resource.name.is_empty() {
-        refused(
-            &with(Dynamic::PerBroker),
-            "Cannot update these configs at default cluster level, broker id must be specified",
-        )?;
-    }
-    for (key, value) in changed {
-        let key = plain(key);
-        if broker().get(key).is_some() {
-            let parsed = broker().parse_value(key, Some(value));
-            parsed.map_err(|fault| refusal(ResourceKind::Broker, fault))?;
+            .filter(|(key, value)| former.get(*key) != Some(value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let faults = validate_dynamic(&changed, !is_default);
+        if !faults.is_empty() {
+            return faults;
         }
+        let values = if is_default {
+            self.values.with_dynamic_default(configs.clone())
+        } else {
+            self.values.with_dynamic_broker(configs.clone())
+        };
+        values.faults()
     }
-    Ok(())
 }
 
 impl Rules for ConfigTables {
     fn is_list(&self, kind: ResourceKind, key: &str) -> bool {
-        let row = table(kind).and_then(|table| table.get(plain(key)));
+        let row = table(kind).and_then(|table| table.get(key));
         row.is_some_and(|row| row.kind == Type::List)
     }
 
     fn default_value(&self, kind: ResourceKind, key: &str) -> Option<String> {
-        let row = table(kind)?.get(plain(key))?;
+        let row = table(kind)?.get(key)?;
         row.default_text().map(str::to_owned)
     }
 
@@ -125,7 +93,7 @@ impl Rules for ConfigTables {
             ResourceKind::Topic => TopicConfig::validate(configs, &self.values),
             ResourceKind::Group => GroupConfig::validate(configs, &self.values),
             ResourceKind::ClientMetrics => client_metrics().validate(configs),
-            ResourceKind::Broker => return check_broker(resource, configs, former),
+            ResourceKind::Broker => self.check_broker(resource, configs, former),
             ResourceKind::BrokerLogger => Vec::new(),
         };
         faults

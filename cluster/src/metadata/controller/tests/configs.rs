@@ -178,11 +178,6 @@ fn broker_keys_follow_their_scope() {
             .unwrap_err();
         assert_eq!(error.code, code, "{key}: {error}");
     }
-    let read_only = harness
-        .configure(one.clone(), &[("node.id", "3")])
-        .unwrap_err();
-    let message = "Cannot update these configs dynamically: [node.id]";
-    assert_eq!(read_only.message.as_deref(), Some(message));
     assert_eq!(harness.configure(one, &[("my.plugin.key", "x")]), Ok(()));
     let metrics = ConfigResource::new(ResourceKind::ClientMetrics, "m");
     let error = harness

@@ -36,7 +36,7 @@ pub(super) struct Group {
     /// Members that have not sent SyncGroup in this generation.
     pub(super) pending_syncs: BTreeSet<Arc<str>>,
     /// Members whose JoinGroup waits.
-    awaiting_join_count: usize,
+    waiting_join_count: usize,
     /// How many members support a protocol.
     supporters: BTreeMap<String, usize>,
     /// Topics of all members; none where they are not known.
@@ -64,7 +64,7 @@ impl Group {
             static_members: BTreeMap::new(),
             pending_joins: BTreeSet::new(),
             pending_syncs: BTreeSet::new(),
-            awaiting_join_count: 0,
+            waiting_join_count: 0,
             supporters: BTreeMap::new(),
             subscribed_topics: None,
             new_member_added: false,
@@ -204,7 +204,7 @@ impl Group {
     }
 
     pub(super) fn has_all_joined(&self) -> bool {
-        self.members.len() == self.awaiting_join_count && self.pending_joins.is_empty()
+        self.members.len() == self.waiting_join_count && self.pending_joins.is_empty()
     }
 
     /// True where `group.max.size` leaves room for a join of `member_id`.
@@ -213,8 +213,8 @@ impl Group {
             State::Empty | State::Dead => true,
             State::PreparingRebalance => {
                 let member = self.member(member_id);
-                member.is_some_and(|member| member.awaiting_join.is_some())
-                    || self.awaiting_join_count < size_max
+                member.is_some_and(|member| member.join_waiter.is_some())
+                    || self.waiting_join_count < size_max
             }
             State::CompletingRebalance | State::Stable => {
                 self.has_member(member_id) || self.members.len() < size_max
@@ -308,8 +308,8 @@ impl Group {
         }
         self.leader.get_or_insert_with(|| id.clone());
         self.count_supporters(&member, true);
-        if member.awaiting_join.is_some() {
-            self.awaiting_join_count += 1;
+        if member.join_waiter.is_some() {
+            self.waiting_join_count += 1;
         }
         self.pending_joins.remove(&id);
         self.members.insert(id, member);
@@ -321,8 +321,8 @@ impl Group {
         self.pending_syncs.remove(id);
         let member = self.members.remove(id)?;
         self.count_supporters(&member, false);
-        if member.awaiting_join.is_some() {
-            self.awaiting_join_count -= 1;
+        if member.join_waiter.is_some() {
+            self.waiting_join_count -= 1;
         }
         if let Some(instance) = &member.group_instance_id {
             self.static_members.remove(instance);
@@ -340,8 +340,8 @@ impl Group {
         let was_pending_sync = self.pending_syncs.contains(old);
         let member = self.remove(old)?;
         let mut renamed = member.clone();
-        renamed.awaiting_join = None;
-        renamed.awaiting_sync = None;
+        renamed.join_waiter = None;
+        renamed.sync_waiter = None;
         self.insert(new.clone(), renamed);
         if was_leader {
             self.leader = Some(new.clone());
@@ -365,17 +365,17 @@ impl Group {
         member.1.protocols = protocols;
         (member.1.rebalance_timeout_ms, member.1.session_timeout_ms) = timeouts_ms;
         self.count_supporters(&member.1, true);
-        let before = std::mem::replace(&mut member.1.awaiting_join, waiter);
-        self.awaiting_join_count += usize::from(waiter.is_some());
-        self.awaiting_join_count -= usize::from(before.is_some());
+        let before = std::mem::replace(&mut member.1.join_waiter, waiter);
+        self.waiting_join_count += usize::from(waiter.is_some());
+        self.waiting_join_count -= usize::from(before.is_some());
         self.members.insert(member.0, member.1);
         before
     }
 
     /// Who waits for the end of the join phase of a member; it waits no longer.
     pub(super) fn take_join_waiter(&mut self, id: &str) -> Option<Waiter> {
-        let waiter = self.members.get_mut(id)?.awaiting_join.take()?;
-        self.awaiting_join_count -= 1;
+        let waiter = self.members.get_mut(id)?.join_waiter.take()?;
+        self.waiting_join_count -= 1;
         Some(waiter)
     }
 
@@ -400,13 +400,13 @@ impl Group {
             .leader
             .as_deref()
             .and_then(|leader| self.member(leader));
-        if leader.is_some_and(|leader| leader.awaiting_join.is_some()) {
+        if leader.is_some_and(|leader| leader.join_waiter.is_some()) {
             return true;
         }
         let joined = self
             .members
             .iter()
-            .find(|(_, member)| member.awaiting_join.is_some());
+            .find(|(_, member)| member.join_waiter.is_some());
         let Some((id, _)) = joined else { return false };
         self.leader = Some(id.clone());
         true
@@ -504,10 +504,10 @@ impl Group {
         let waiting = self
             .members
             .values()
-            .filter(|member| member.awaiting_join.is_some());
+            .filter(|member| member.join_waiter.is_some());
         assert_eq!(
             waiting.count(),
-            self.awaiting_join_count,
+            self.waiting_join_count,
             "{id}: waiting joins"
         );
         let mut supporters = BTreeMap::<String, usize>::new();
@@ -548,7 +548,7 @@ impl Group {
         let is_waiting = self
             .members
             .values()
-            .any(|member| member.awaiting_sync.is_some());
+            .any(|member| member.sync_waiter.is_some());
         match self.state {
             State::Empty | State::Dead => {
                 assert!(self.members.is_empty(), "{id}: members in {}", self.state);

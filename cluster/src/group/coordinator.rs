@@ -457,7 +457,7 @@ impl Coordinator {
                 self.effects.push(Effect::Reply { waiter, response });
             }
             let member = group.member_mut(&member_id);
-            if let Some(waiter) = member.and_then(|member| member.awaiting_sync.take()) {
+            if let Some(waiter) = member.and_then(|member| member.sync_waiter.take()) {
                 let response = Response::Sync(Synced::refused(error));
                 self.effects.push(Effect::Reply { waiter, response });
             }

@@ -180,10 +180,10 @@ impl Coordinator {
         let Some(old) = group.rename_static(old_id, new_id) else {
             return self.refuse_join(waiter, "", ErrorCode::UnknownMemberId);
         };
-        if let Some(waiter) = old.awaiting_join {
+        if let Some(waiter) = old.join_waiter {
             self.refuse_join(waiter, old_id, ErrorCode::FencedInstanceId);
         }
-        if let Some(waiter) = old.awaiting_sync {
+        if let Some(waiter) = old.sync_waiter {
             let response = Synced::refused(ErrorCode::FencedInstanceId);
             self.reply(waiter, Response::Sync(response));
         }
@@ -265,7 +265,7 @@ impl Coordinator {
         let is_there =
             group.static_member_id(&replacement.instance).as_ref() == Some(&replacement.new_id);
         let member = group.member(&replacement.new_id)?;
-        let is_waiting = member.awaiting_join == Some(replacement.waiter);
+        let is_waiting = member.join_waiter == Some(replacement.waiter);
         (is_there && is_waiting && group.state() == State::Stable).then_some(group)
     }
 
@@ -347,7 +347,7 @@ impl Coordinator {
         let group = self.group_mut(id);
         group.initial_delay = None;
         let is_out =
-            |member: &Member| member.awaiting_join.is_none() && member.group_instance_id.is_none();
+            |member: &Member| member.join_waiter.is_none() && member.group_instance_id.is_none();
         let out: Vec<Arc<str>> = group
             .members()
             .iter()
@@ -475,10 +475,10 @@ impl Coordinator {
         let Some(member) = self.group_mut(id).remove(member_id) else {
             return;
         };
-        if let Some(waiter) = member.awaiting_join {
+        if let Some(waiter) = member.join_waiter {
             self.refuse_join(waiter, "", error);
         }
-        if let Some(waiter) = member.awaiting_sync {
+        if let Some(waiter) = member.sync_waiter {
             self.reply(waiter, Response::Sync(Synced::refused(error)));
         }
     }

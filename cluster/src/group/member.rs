@@ -21,9 +21,9 @@ pub(super) struct Member {
     pub(super) protocols: Vec<Protocol>,
     pub(super) assignment: Bytes,
     /// Who waits for the end of the join phase.
-    pub(super) awaiting_join: Option<Waiter>,
+    pub(super) join_waiter: Option<Waiter>,
     /// Who waits for the assignment.
-    pub(super) awaiting_sync: Option<Waiter>,
+    pub(super) sync_waiter: Option<Waiter>,
     /// True until the member's first rebalance has ended: its session may end while it waits.
     pub(super) is_new: bool,
 }
@@ -38,8 +38,8 @@ impl Member {
             session_timeout_ms: join.session_timeout_ms,
             protocols: join.protocols.clone(),
             assignment: Bytes::new(),
-            awaiting_join: Some(waiter),
-            awaiting_sync: None,
+            join_waiter: Some(waiter),
+            sync_waiter: None,
             is_new: true,
         }
     }
@@ -60,8 +60,8 @@ impl Member {
                 metadata: member.subscription.clone(),
             }],
             assignment: member.assignment.clone(),
-            awaiting_join: None,
-            awaiting_sync: None,
+            join_waiter: None,
+            sync_waiter: None,
             is_new: false,
         }
     }
@@ -108,7 +108,7 @@ impl Member {
 
     /// True where the member is known to be alive because its request waits here.
     pub(super) fn has_satisfied_heartbeat(&self) -> bool {
-        !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
+        !self.is_new && (self.join_waiter.is_some() || self.sync_waiter.is_some())
     }
 }
 

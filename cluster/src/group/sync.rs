@@ -47,7 +47,7 @@ impl Coordinator {
         }
         let before = group
             .member_mut(&sync.member.member_id)
-            .and_then(|member| member.awaiting_sync.replace(waiter));
+            .and_then(|member| member.sync_waiter.replace(waiter));
         let is_assigning = group.is_assigning;
         if let Some(before) = before {
             self.reply(before, refused(ErrorCode::RebalanceInProgress));
@@ -127,7 +127,7 @@ impl Coordinator {
             let Some(member) = group.member_mut(&member_id) else {
                 continue;
             };
-            let Some(waiter) = member.awaiting_sync.take() else {
+            let Some(waiter) = member.sync_waiter.take() else {
                 continue;
             };
             let session_ms = i64::from(member.session_timeout_ms);

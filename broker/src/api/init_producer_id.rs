@@ -40,6 +40,11 @@ async fn init(
     broker: &Arc<Broker>,
     request: &InitProducerIdRequest,
 ) -> Result<(Id, ProducerEpoch), ErrorCode> {
+    let names_id = request.producer_id.0 != Id::NONE.0;
+    let names_epoch = request.producer_epoch != ProducerEpoch::NONE.0;
+    if names_id != names_epoch {
+        return Err(ErrorCode::InvalidRequest);
+    }
     match &request.transactional_id {
         Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
         // The coordinator of transactions is not there: the client is told so, and asks again.

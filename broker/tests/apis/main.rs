@@ -1,0 +1,7 @@
+//! The APIs of the broker as a client sees them: every version of each, and the answers that Apache
+//! Kafka 4.3.1 gives where something is asked for that is not right.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod client;
+mod versions;

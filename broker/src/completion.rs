@@ -105,16 +105,6 @@ impl Completion {
             })
             .collect()
     }
-
-    /// Waits until every outcome is final. Only for an owner that waits for nothing else.
-    ///
-    /// # Cancel safety
-    /// Safe: outcomes stay.
-    pub(crate) async fn wait(&self) {
-        while !self.is_done() {
-            self.owner.notified().await;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -130,12 +120,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_owner_wakes_when_the_last_slot_is_final() {
-        let completion = Completion::new(2, Arc::new(Notify::new()));
+        let owner = Arc::new(Notify::new());
+        let completion = Completion::new(2, Arc::clone(&owner));
         completion.note(0, stored(7));
         completion.fail(1, ErrorCode::KafkaStorageError);
         assert!(!completion.is_done());
         completion.settle();
-        completion.wait().await;
+        owner.notified().await;
         let outcomes = completion.take();
         assert_eq!(outcomes[0].base_offset, Offset(7));
         assert_eq!(outcomes[1].error, ErrorCode::KafkaStorageError);

@@ -6,12 +6,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use milena_cluster::metadata::{self, Image, Operation};
+use milena_cluster::metadata::{self, ConfigTables, Image, Operation};
 use milena_protocol::{ErrorCode, Offset};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::features;
 use crate::metadata::{Entry, MetadataLog, ProposeError, Published, RaftMetadataLog};
+use crate::options::Options;
 
 /// Evaluations of one request before it is given up.
 const ATTEMPTS_MAX: usize = 16;
@@ -33,7 +35,9 @@ impl std::fmt::Debug for Controller {
 
 impl Controller {
     /// Stands before an opened metadata log.
-    pub(crate) fn new(log: Arc<RaftMetadataLog<Image>>, machine: metadata::Controller) -> Self {
+    pub(crate) fn new(log: Arc<RaftMetadataLog<Image>>, options: &Options) -> Self {
+        let rules = Arc::new(ConfigTables::new(options.values.clone()));
+        let machine = metadata::Controller::new(controller_config(options), rules);
         Self {
             log,
             machine: Mutex::new(machine),
@@ -143,4 +147,24 @@ fn refused(reason: ProposeError) -> metadata::Error {
         ProposeError::Storage(_) => ErrorCode::KafkaStorageError,
     };
     metadata::Error::new(code, reason.to_string())
+}
+
+/// Settings of the controller on this node.
+fn controller_config(options: &Options) -> metadata::Config {
+    let values = &options.values;
+    let supported = features::SUPPORTED.iter();
+    metadata::Config {
+        node_id: options.id,
+        controllers: vec![options.id],
+        num_partitions: values.int("num.partitions").max(1),
+        default_replication_factor: i16::try_from(values.int("default.replication.factor"))
+            .unwrap_or(1)
+            .max(1),
+        min_insync_replicas: values.int("min.insync.replicas").max(1),
+        unclean_leader_election_enable: values.boolean("unclean.leader.election.enable"),
+        broker_session_timeout_ms: values.long("broker.session.timeout.ms"),
+        supported_features: supported
+            .map(|feature| (feature.name.to_owned(), (feature.min, feature.max)))
+            .collect(),
+    }
 }

@@ -29,7 +29,6 @@ mod broker;
 mod cleaning;
 mod clock;
 mod completion;
-mod config_rules;
 mod controller;
 mod directories;
 mod embedded;

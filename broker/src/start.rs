@@ -17,7 +17,6 @@ use uuid::Uuid;
 
 use crate::broker::{Advertised, Broker, Parts};
 use crate::clock;
-use crate::config_rules::{ConfigRules, controller_config};
 use crate::controller::Controller;
 use crate::directories::{self, DirectoryError, Prepared};
 use crate::features;
@@ -109,9 +108,7 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
         blocking(&tracker, move || start_directories(prepared, reserve_bytes, &metrics, &failures))
             .await?
     };
-    let rules = Arc::new(ConfigRules::new(options.values.clone()));
-    let machine = cluster::Controller::new(controller_config(&options), rules);
-    let controller = Controller::new(log, machine);
+    let controller = Controller::new(log, &options);
     let replicas =
         Replicas::new(options.id, directories, handles_max(), Arc::clone(&metrics), found);
     let broker = Broker::new(Parts {
@@ -252,7 +249,9 @@ async fn import(
     let is_clean = prepared.opened.iter().all(|(_, is_clean)| *is_clean);
     let is_forced = options.forces_import;
     let read = blocking(tracker, move || {
-        let source = import::Source { directory: &directory, node_id, is_clean, is_forced };
+        let served = features::supported();
+        let source =
+            import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served };
         import::read_directory(&DiskStorage::new(), &source)
     });
     let read = read.await;

@@ -12,14 +12,11 @@ use super::{Partition, State};
 use crate::clock;
 use crate::completion::{Appended, Completion};
 
-/// Records that passed validation.
-pub(crate) type Records = ValidBatch;
-
 /// One batch on its way into the log.
 #[derive(Debug)]
 pub(crate) struct Append {
     /// What to append.
-    pub(crate) records: Records,
+    pub(crate) records: ValidBatch,
     /// True where the acknowledgement waits for the high watermark (`acks=all`).
     pub(crate) all: bool,
     /// What to tell.

@@ -27,7 +27,7 @@ use milena_log::Log;
 use milena_log::error::AppendError;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
-pub(crate) use append::{Append, Records};
+pub(crate) use append::Append;
 pub(crate) use directory::{Directories, Directory, Opened};
 pub(crate) use read::{Isolation, Read, ReadRequest, collect};
 pub(crate) use settings::Settings;
@@ -157,14 +157,6 @@ impl Partition {
     /// Runs `f` on the log under the lock.
     pub(crate) fn with_log<R>(self: &Arc<Self>, f: impl FnOnce(&mut Log) -> R) -> R {
         self.with(|state| f(&mut state.log))
-    }
-
-    /// Runs `f` on log and core under the lock.
-    pub(crate) fn with_replica<R>(
-        self: &Arc<Self>,
-        f: impl FnOnce(&mut Log, &mut replication::Partition) -> R,
-    ) -> R {
-        self.with(|state| f(&mut state.log, &mut state.core))
     }
 
     /// Compares the leader epoch of a client with ours (KIP-320); -1 is not compared.

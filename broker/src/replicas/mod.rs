@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::partition::{Directories, Partition};
 
 pub(crate) use follow::{Followed, overrides};
-pub(crate) use open::{Found, OpenError, scan};
+pub(crate) use open::{Found, scan};
 
 /// Topics that the broker itself keeps.
 const INTERNAL_TOPICS: [&str; 3] =

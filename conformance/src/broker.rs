@@ -299,7 +299,9 @@ fn listens(pid: u32, port: u16) -> Result<bool> {
     }
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).context("list open files")? {
         if let Ok(target) = fs::read_link(entry?.path())
-            && sockets.iter().any(|socket| target.as_os_str() == socket.as_str())
+            && sockets
+                .iter()
+                .any(|socket| target.as_os_str() == socket.as_str())
         {
             return Ok(true);
         }

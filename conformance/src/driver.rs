@@ -78,14 +78,22 @@ impl Client {
             }
             Self::Java => {
                 let mut command = Command::new("java");
-                command.args(["-Xmx512M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]);
+                command.args([
+                    "-Xmx512M",
+                    "-XX:+UseSerialGC",
+                    "-XX:TieredStopAtLevel=1",
+                    "-cp",
+                ]);
                 command.arg(class_path(setup)?).arg("Driver");
                 command
             }
             Self::Kafkajs => {
                 let mut command = Command::new("node");
                 command.arg(sources.join("driver.js"));
-                command.env("CONFORMANCE_MODULES", setup.folder("node")?.join("node_modules"));
+                command.env(
+                    "CONFORMANCE_MODULES",
+                    setup.folder("node")?.join("node_modules"),
+                );
                 command
             }
             Self::Sarama => Command::new(setup.folder("go")?.join("driver")),

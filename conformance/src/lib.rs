@@ -9,5 +9,6 @@
 pub mod broker;
 pub mod command;
 pub mod driver;
+pub mod partition;
 pub mod setup;
 pub mod wire;

@@ -28,7 +28,10 @@ impl Setup {
         let found = command::run(&mut script, Duration::from_secs(30))?;
         if !found.status.success() {
             let message = found.stderr.trim();
-            ensure!(env::var_os("CI").is_none(), "clients are missing: {message}");
+            ensure!(
+                env::var_os("CI").is_none(),
+                "clients are missing: {message}"
+            );
             note(&format!("skipped: {message}"));
             return Ok(None);
         }

@@ -108,7 +108,11 @@ impl Connection {
     ///
     /// # Errors
     /// The connection was closed, the answer is not of this shape, or bytes are left over.
-    pub fn receive<R: Request>(&mut self, version: i16, correlation_id: i32) -> Result<R::Response> {
+    pub fn receive<R: Request>(
+        &mut self,
+        version: i16,
+        correlation_id: i32,
+    ) -> Result<R::Response> {
         let Some(mut payload) = self.read_frame()? else {
             bail!("the broker closed the connection instead of answering");
         };
@@ -120,7 +124,11 @@ impl Connection {
             header.correlation_id
         );
         let response = R::Response::decode(&mut payload, version)?;
-        ensure!(!payload.has_remaining(), "{} bytes left over", payload.remaining());
+        ensure!(
+            !payload.has_remaining(),
+            "{} bytes left over",
+            payload.remaining()
+        );
         Ok(response)
     }
 

@@ -134,6 +134,7 @@ impl Broker {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Limits::new(&values));
         self.groups.configure(&values);
+        self.quotas.configure(&values);
         *self.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(values);
     }
 

@@ -8,7 +8,7 @@ use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult,
 };
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName};
-use milena_cluster::metadata::{CreateTopics as Operation, CreatedTopic, NewTopic, TopicResult};
+use milena_cluster::metadata::{CreateTopics as Operation, CreatedTopic, Error, NewTopic, TopicResult};
 use milena_protocol::config::TopicConfig;
 use milena_protocol::{BrokerId, PartitionIndex, TopicId};
 use uuid::Uuid;
@@ -17,6 +17,9 @@ use super::answer::{error_of, parts, text};
 use super::{Api, Context};
 use crate::broker::Broker;
 
+/// First version that knows `THROTTLING_QUOTA_EXCEEDED`.
+const STRICT_FROM: i16 = 6;
+
 pub(crate) struct CreateTopics;
 
 impl Api for CreateTopics {
@@ -24,7 +27,7 @@ impl Api for CreateTopics {
 
     async fn handle(
         broker: &Arc<Broker>,
-        _context: &Context,
+        context: &Context,
         request: CreateTopicsRequest,
     ) -> CreateTopicsResponse {
         let configs: BTreeMap<String, BTreeMap<String, String>> =
@@ -35,7 +38,7 @@ impl Api for CreateTopics {
             validate_only: request.validate_only,
             seed: broker.seed(),
         };
-        let topics = match broker.controller().run(&operation).await {
+        let topics = match create(broker, context, operation).await {
             Ok(results) => results
                 .into_iter()
                 .map(|result| respond(broker, &configs, request.validate_only, result))
@@ -57,6 +60,39 @@ impl Api for CreateTopics {
     fn throttle(response: &mut CreateTopicsResponse, throttle_ms: i32) {
         response.throttle_time_ms = throttle_ms;
     }
+}
+
+/// Makes the topics that are valid and for which the quota of the client suffices.
+async fn create(
+    broker: &Broker,
+    context: &Context,
+    mut operation: Operation,
+) -> Result<Vec<TopicResult>, Error> {
+    if !broker.limits_mutations(context) {
+        return broker.controller().run(&operation).await;
+    }
+    let trial = Operation { validate_only: true, ..operation.clone() };
+    let mut results = broker.controller().run(&trial).await?;
+    for result in &mut results {
+        if let Ok(created) = &result.result {
+            let partitions = usize::try_from(created.num_partitions).unwrap_or(0);
+            if let Err(refused) = broker.take_mutations(context, STRICT_FROM, partitions) {
+                result.result = Err(refused);
+            }
+        }
+    }
+    if operation.validate_only {
+        return Ok(results);
+    }
+    let is_valid =
+        |name: &str| results.iter().any(|result| result.name == name && result.result.is_ok());
+    operation.topics.retain(|topic| is_valid(&topic.name));
+    for created in broker.controller().run(&operation).await? {
+        if let Some(result) = results.iter_mut().find(|result| result.name == created.name) {
+            *result = created;
+        }
+    }
+    Ok(results)
 }
 
 fn set(topic: &CreatableTopic) -> BTreeMap<String, String> {

@@ -16,6 +16,9 @@ const STATES_FROM: i16 = 6;
 /// First version that knows `TOPIC_DELETION_DISABLED`.
 const DISABLED_FROM: i16 = 3;
 
+/// First version that knows `THROTTLING_QUOTA_EXCEEDED`.
+const STRICT_FROM: i16 = 5;
+
 pub(crate) struct DeleteTopics;
 
 impl Api for DeleteTopics {
@@ -39,8 +42,7 @@ impl Api for DeleteTopics {
             names.map(|name| TopicReference::Name(name.to_string())).collect()
         };
         let deleted = if broker.values().boolean("delete.topic.enable") {
-            let operation = Operation { topics: topics.clone() };
-            broker.controller().run(&operation).await
+            delete(broker, context, Operation { topics: topics.clone() }).await
         } else if context.version < DISABLED_FROM {
             Err(Error::code(ErrorCode::InvalidRequest))
         } else {
@@ -55,6 +57,38 @@ impl Api for DeleteTopics {
     fn throttle(response: &mut DeleteTopicsResponse, throttle_ms: i32) {
         response.throttle_time_ms = throttle_ms;
     }
+}
+
+/// Deletes the topics for which the quota of the client suffices.
+async fn delete(
+    broker: &Broker,
+    context: &Context,
+    mut operation: Operation,
+) -> Result<Vec<DeletedTopic>, Error> {
+    let mut over_quota = Vec::new();
+    if broker.limits_mutations(context) {
+        let image = broker.image();
+        operation.topics.retain(|topic| {
+            let found = match topic {
+                TopicReference::Name(name) => image.topic(name),
+                TopicReference::Id(id) => image.topic_by_id(*id),
+            };
+            // The controller says what is wrong with a topic that is not there.
+            let Some(found) = found else { return true };
+            let partitions = found.partitions.len();
+            match broker.take_mutations(context, STRICT_FROM, partitions) {
+                Ok(()) => true,
+                Err(error) => {
+                    let name = Some(found.name.to_string());
+                    over_quota.push(DeletedTopic { name, id: found.id, error: Some(error) });
+                    false
+                }
+            }
+        });
+    }
+    let mut deleted = broker.controller().run(&operation).await?;
+    deleted.append(&mut over_quota);
+    Ok(deleted)
 }
 
 fn refused(topic: TopicReference, error: &Error) -> DeletedTopic {

@@ -18,6 +18,7 @@ use super::{Context, Row, Served, Unreadable};
 use crate::broker::Broker;
 use crate::net::{Piece, Response};
 use crate::partition::{FetchWaiter, Isolation, Partition, Read, ReadRequest};
+use crate::quotas::Busy;
 
 mod session;
 
@@ -85,9 +86,12 @@ async fn serve(
         Err(error) => return write(context, Duration::ZERO, error, 0, Vec::new()),
     };
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX);
+    let bytes_max = bytes(request.max_bytes)
+        .min(broker.limits().fetch_bytes_max)
+        .min(broker.fetch_bytes_max(context));
     let limits = Limits {
-        bytes_max: bytes(request.max_bytes).min(broker.limits().fetch_bytes_max),
-        bytes_min: bytes(request.min_bytes),
+        bytes_max,
+        bytes_min: bytes(request.min_bytes).min(bytes_max),
         isolation: match (request.replica_id.0, request.isolation_level) {
             (0.., _) | (-2, _) => Isolation::LogEnd,
             (_, 1) => Isolation::Committed,
@@ -95,9 +99,10 @@ async fn serve(
         },
         deadline: Instant::now() + wait,
     };
-    let found = read_until_enough(broker, session.targets(), &limits).await;
+    let reading = Busy::new(Box::pin(read_until_enough(broker, session.targets(), &limits)));
+    let (found, busy) = reading.await;
     let read_bytes = found.iter().map(|found| found.read.bytes).sum();
-    let throttle = broker.throttle_fetch(context, read_bytes);
+    let throttle = broker.throttle_fetch(context, read_bytes, busy);
     if !throttle.is_zero() {
         // A throttled fetch gets no records: the client asks again when the time is over (KIP-219).
         let (error, session_id) = outcome(session.close_throttled(broker));

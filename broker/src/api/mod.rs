@@ -20,6 +20,7 @@ use tracing::debug;
 use crate::broker::Broker;
 use crate::completion::Completion;
 use crate::net::{Grant, Peer, Response};
+use crate::quotas::{Busy, Throttle};
 
 mod alter_client_quotas;
 mod alter_configs;
@@ -71,7 +72,7 @@ pub(crate) const PRODUCE: i16 = 0;
 pub(crate) const API_VERSIONS: i16 = 18;
 
 /// What every handler knows about its request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Context {
     /// Which API.
     pub(crate) api_key: i16,
@@ -83,6 +84,8 @@ pub(crate) struct Context {
     pub(crate) client_id: Option<Arc<str>>,
     /// Who asks.
     pub(crate) peer: Peer,
+    /// How long the client has to wait for what it changes.
+    pub(crate) throttle: Throttle,
 }
 
 /// A frame that has arrived.
@@ -115,8 +118,8 @@ pub(crate) struct Waiting {
     pub(crate) deadline: Instant,
     /// What the response needs.
     pub(crate) reply: produce::Reply,
-    /// Memory of the frame.
-    pub(crate) grant: Grant,
+    /// Memory of the frame, given back with the reply.
+    pub(crate) _grant: Grant,
 }
 
 /// What became of a frame at first sight.
@@ -217,8 +220,9 @@ where
     let version = context.version;
     guard::check(context.api_key, version, &body)?;
     let request = A::decode(version, &mut body)?;
-    let mut response = Box::pin(A::handle(broker, context, request)).await;
-    let throttle = broker.throttle_request(context);
+    let handled = Busy::new(Box::pin(A::handle(broker, context, request)));
+    let (mut response, busy) = handled.await;
+    let throttle = broker.throttle_request(context, busy);
     if !throttle.is_zero() {
         A::throttle(&mut response, i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX));
     }
@@ -271,6 +275,7 @@ fn begin(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Result<Started, Unread
         correlation_id: parsed.correlation_id,
         client_id: client_id.clone(),
         peer: peer.clone(),
+        throttle: Throttle::default(),
     };
     let info = table::info(context.api_key).ok_or(Unreadable::Key(context.api_key))?;
     broker.metrics().request(context.api_key);

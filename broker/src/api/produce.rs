@@ -59,6 +59,13 @@ pub(crate) struct Reply {
     throttle: Duration,
 }
 
+impl Reply {
+    /// True where the client has to wait after this response.
+    pub(crate) fn is_throttled(&self) -> bool {
+        !self.throttle.is_zero()
+    }
+}
+
 /// Checks and appends the records of a request.
 pub(crate) fn start(
     broker: &Arc<Broker>,
@@ -67,13 +74,13 @@ pub(crate) fn start(
     wake: &Arc<Notify>,
     grant: Grant,
 ) -> Result<Started, Unreadable> {
+    let (started, request_bytes) = (Instant::now(), body.len());
     let mut spans = Vec::new();
     let request = produce::decode_request(context.version, &body, &mut spans)
         .map_err(|error| Unreadable::Message(error.to_string()))?;
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let partitions = name_topics(broker, &body, &spans);
-    let throttle = broker.throttle_produce(&context, body.len());
     let completion = Completion::new(spans.len(), Arc::clone(wake));
 
     // From the back, so that each part is cut off without a copy.
@@ -92,9 +99,11 @@ pub(crate) fn start(
             Appended::refused(ErrorCode::InvalidRecord, Some(message.to_owned())),
         );
     }
-    let deadline = Instant::now() + timeout.min(TIMEOUT_MAX);
+    let now = Instant::now();
+    let throttle = broker.throttle_produce(&context, request_bytes, now - started);
+    let deadline = now + timeout.min(TIMEOUT_MAX);
     let reply = Reply { context, acks, partitions, throttle };
-    Ok(Started::Waiting(Waiting { completion, deadline, reply, grant }))
+    Ok(Started::Waiting(Waiting { completion, deadline, reply, _grant: grant }))
 }
 
 /// The topics of the request. Neighbours of one topic share one name.

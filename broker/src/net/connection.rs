@@ -142,7 +142,7 @@ impl Connection {
 
     /// Handles every complete frame of the buffer.
     async fn serve_frames(&mut self) -> Result<(), Ended> {
-        while !self.closes && self.muted_until.is_none() && self.waiting.len() < PIPELINE_MAX {
+        while !self.closes && self.takes_requests() {
             let Some(frame) = self.next_frame()? else { break };
             self.active = Instant::now();
             let grant = self.grant.take();
@@ -168,6 +168,14 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// False while the client is throttled, and from the moment on at which it is known that it will
+    /// be; and while many of its acknowledgements are due.
+    fn takes_requests(&self) -> bool {
+        self.muted_until.is_none()
+            && self.waiting.len() < PIPELINE_MAX
+            && self.waiting.back().is_none_or(|last| !last.reply.is_throttled())
     }
 
     /// Cuts the next complete frame from the buffer.
@@ -196,7 +204,8 @@ impl Connection {
         self.out.append(&mut response.pieces);
         self.closes |= response.closes;
         if !response.throttle.is_zero() {
-            self.muted_until = Some(Instant::now() + response.throttle);
+            let until = Instant::now() + response.throttle;
+            self.muted_until = self.muted_until.max(Some(until));
         }
     }
 
@@ -238,7 +247,7 @@ impl Connection {
         timer: &mut Pin<Box<Sleep>>,
         mut stop: Pin<&mut WaitForCancellationFutureOwned>,
     ) -> Result<(), Ended> {
-        let reads = self.muted_until.is_none() && self.waiting.len() < PIPELINE_MAX;
+        let reads = self.takes_requests();
         if reads {
             self.make_room().await?;
         }

@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use milena_cluster::quota::Admission;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::connection::{Connection, Peer};
@@ -47,8 +47,6 @@ pub(crate) struct AcceptLimits {
     pub(crate) per_ip_max: usize,
     /// `max.connections.per.ip.overrides`.
     pub(crate) per_ip_overrides: BTreeMap<IpAddr, usize>,
-    /// `max.connection.creation.rate`, per second.
-    pub(crate) creation_rate_max: u32,
 }
 
 /// Live connections, for the limits and for metrics.
@@ -61,16 +59,6 @@ pub(crate) struct Connections {
 struct Counts {
     total: usize,
     by_ip: BTreeMap<IpAddr, usize>,
-    window_started: Option<Instant>,
-    accepted_in_window: u32,
-}
-
-/// What to do with a connection that has just been accepted.
-enum Verdict {
-    Serve,
-    Refuse(&'static str),
-    /// Serve it, but accept no more until the instant.
-    Slow(Instant),
 }
 
 impl Connections {
@@ -79,28 +67,22 @@ impl Connections {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).total
     }
 
-    fn admit(&self, ip: IpAddr, limits: &AcceptLimits, now: Instant) -> Verdict {
+    /// Takes a place for a connection.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    fn admit(&self, ip: IpAddr, limits: &AcceptLimits) -> Result<(), &'static str> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.total >= limits.connections_max {
-            return Verdict::Refuse("max.connections");
+            return Err("max.connections");
         }
         let per_ip_max = limits.per_ip_overrides.get(&ip).copied().unwrap_or(limits.per_ip_max);
         if counts.by_ip.get(&ip).copied().unwrap_or(0) >= per_ip_max {
-            return Verdict::Refuse("max.connections.per.ip");
+            return Err("max.connections.per.ip");
         }
         counts.total += 1;
         *counts.by_ip.entry(ip).or_default() += 1;
-        let started = *counts.window_started.get_or_insert(now);
-        if now.duration_since(started) >= Duration::from_secs(1) {
-            counts.window_started = Some(now);
-            counts.accepted_in_window = 0;
-        }
-        counts.accepted_in_window += 1;
-        if counts.accepted_in_window >= limits.creation_rate_max {
-            let started = counts.window_started.unwrap_or(now);
-            return Verdict::Slow(started + Duration::from_secs(1));
-        }
-        Verdict::Serve
+        Ok(())
     }
 
     fn release(&self, ip: IpAddr) {
@@ -179,16 +161,20 @@ impl Listener {
 
     async fn accept(&self, broker: &Arc<Broker>, stream: TcpStream, address: SocketAddr) {
         let ip = address.ip();
-        let now = Instant::now();
-        let pause = match broker.connections().admit(ip, &broker.limits().accept, now) {
-            Verdict::Refuse(limit) => {
-                debug!(peer = %address, limit, "connection refused");
+        if let Err(limit) = broker.connections().admit(ip, &broker.limits().accept) {
+            debug!(peer = %address, limit, "connection refused");
+            return;
+        }
+        let place = Place { broker: Arc::clone(broker), ip };
+        let pause = match broker.quotas().admit(ip) {
+            Admission::Now => None,
+            Admission::Wait(ms) => Some(milliseconds(ms)),
+            Admission::Refuse(ms) => {
+                debug!(peer = %address, limit = "connection_creation_rate", "connection refused");
+                broker.tracker().spawn(hold(stream, place, milliseconds(ms)));
                 return;
             }
-            Verdict::Serve => None,
-            Verdict::Slow(until) => Some(until),
         };
-        let place = Place { broker: Arc::clone(broker), ip };
         if let Err(error) = stream.set_nodelay(true) {
             debug!(peer = %address, %error, "connection ended before it was served");
             return;
@@ -199,10 +185,32 @@ impl Listener {
             let _place = place;
             connection.run().await;
         });
-        if let Some(until) = pause {
-            tokio::time::sleep_until(until).await;
+        if let Some(pause) = pause {
+            let stopping = broker.stopping();
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     }
+}
+
+fn milliseconds(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// Keeps a connection that is not served for a while before it is closed, so that a client that
+/// comes back at once does not go round in a tight loop. It has its place meanwhile, which bounds
+/// how many are kept.
+async fn hold(stream: TcpStream, place: Place, pause: Duration) {
+    let stopping = place.broker.stopping();
+    tokio::select! {
+        biased;
+        () = stopping.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
+    }
+    drop(stream);
 }
 
 /// True where the process or the system has no descriptor left.
@@ -220,18 +228,16 @@ mod tests {
             connections_max: 3,
             per_ip_max: 1,
             per_ip_overrides: BTreeMap::from([(IpAddr::from([127, 0, 0, 2]), 2)]),
-            creation_rate_max: 100,
         };
         let connections = Connections::default();
-        let now = Instant::now();
-        let admit = |last| connections.admit(IpAddr::from([127, 0, 0, last]), &limits, now);
-        assert!(matches!(admit(1), Verdict::Serve));
-        assert!(matches!(admit(1), Verdict::Refuse("max.connections.per.ip")));
-        assert!(matches!(admit(2), Verdict::Serve));
-        assert!(matches!(admit(2), Verdict::Serve));
-        assert!(matches!(admit(3), Verdict::Refuse("max.connections")));
+        let admit = |last| connections.admit(IpAddr::from([127, 0, 0, last]), &limits);
+        assert_eq!(admit(1), Ok(()));
+        assert_eq!(admit(1), Err("max.connections.per.ip"));
+        assert_eq!(admit(2), Ok(()));
+        assert_eq!(admit(2), Ok(()));
+        assert_eq!(admit(3), Err("max.connections"));
         connections.release(IpAddr::from([127, 0, 0, 1]));
-        assert!(matches!(admit(3), Verdict::Serve));
+        assert_eq!(admit(3), Ok(()));
         assert_eq!(connections.total(), 3);
     }
 }

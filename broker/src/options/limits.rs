@@ -44,8 +44,6 @@ impl Limits {
                 per_ip_overrides: overrides(
                     &values.string("max.connections.per.ip.overrides").unwrap_or_default(),
                 ),
-                creation_rate_max: u32::try_from(values.int("max.connection.creation.rate"))
-                    .unwrap_or(0),
             },
         }
     }

@@ -90,6 +90,12 @@ impl MutationQuotas {
         })
     }
 
+    /// True where the client has a limit.
+    #[must_use]
+    pub fn has_limit(&self, client: Client<'_>) -> bool {
+        self.table.limit(Kind::Mutation, client).is_some()
+    }
+
     /// How long a client has to wait, in milliseconds.
     pub fn throttle_ms(&mut self, client: Client<'_>, now: Timestamp) -> i64 {
         let window = self.window;

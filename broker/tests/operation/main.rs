@@ -1,0 +1,6 @@
+//! A broker in operation: quotas, moves between log directories, full and failing disks.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod client;
+mod quotas;

@@ -32,7 +32,7 @@ impl Session<'_> {
             optional(producer.txn_first_offset().map(|offset| offset.0)),
             producer.last_timestamp(),
         )?;
-        if let Some(batch) = producer.batches().first() {
+        if let Some(batch) = producer.batches().last() {
             write!(
                 self.out,
                 " firstSequence: {} lastSequence: {} lastOffset: {} offsetDelta: {} timestamp: {}",

@@ -1,4 +1,4 @@
-//! Files of producer state, byte for byte Kafka's (`ProducerSnapshot` version 1). A file
+//! Files of producer state, in Kafka's form (`ProducerSnapshot` version 1). A file
 //! `<offset, 20 digits>.snapshot` holds the state of the records below that offset.
 //!
 //! | offset | size | field |
@@ -19,15 +19,33 @@
 //! | 34 | 4 | coordinator epoch, -1 for none |
 //! | 38 | 8 | first offset of the open transaction, -1 for none |
 //!
-//! Only the last batch of a producer is in it, so after a restart only that one is recognised as a
-//! duplicate, unless the replay of the log brings more.
+//! Kafka's entries have the last batch of a producer alone. With up to five batches in flight, a
+//! producer that repeats an earlier one after a restart would be refused, and would then send the
+//! records again under a new epoch: twice. So the earlier batches follow, where there are any. The
+//! checksum covers them too; Kafka reads its entries and passes over what comes behind them.
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 4 | `MLNB` |
+//! | 4 | 4 | number of batches |
+//! | 8 | 32 each | batches, oldest first |
+//!
+//! | offset in batch | size | field |
+//! |---|---|---|
+//! | 0 | 8 | producer id |
+//! | 8 | 4 | sequence of the last record |
+//! | 12 | 8 | offset of the last record |
+//! | 20 | 4 | last offset minus first offset |
+//! | 24 | 8 | timestamp |
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use milena_protocol::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use thiserror::Error;
 
+use super::producer::BATCHES_MAX;
 use super::{AppendedBatch, Producer, ProducerStates};
 use crate::checkpoint;
 use crate::storage::Storage;
@@ -37,6 +55,9 @@ pub const SUFFIX: &str = ".snapshot";
 const VERSION: i16 = 1;
 const HEADER_BYTES: usize = 10;
 const ENTRY_BYTES: usize = 46;
+const EARLIER_MAGIC: [u8; 4] = *b"MLNB";
+const EARLIER_HEADER_BYTES: usize = 8;
+const EARLIER_BYTES: usize = 32;
 /// Larger files are not read: about 23 million producers.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
@@ -87,9 +108,36 @@ pub fn encode(states: &ProducerStates) -> Vec<u8> {
         bytes.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
         bytes.extend_from_slice(&open.0.to_be_bytes());
     }
+    encode_earlier(states, &mut bytes);
     let crc = checkpoint::crc32c(&bytes[6..]);
     bytes[2..6].copy_from_slice(&crc.to_be_bytes());
     bytes
+}
+
+/// Puts the batches before the last one of each producer behind the entries.
+fn encode_earlier(states: &ProducerStates, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    let mut count = 0_i32;
+    for producer in states.iter() {
+        let Some((_, earlier)) = producer.batches.split_last() else {
+            continue;
+        };
+        for batch in earlier {
+            if count == 0 {
+                bytes.extend_from_slice(&EARLIER_MAGIC);
+                bytes.extend_from_slice(&[0; 4]);
+            }
+            bytes.extend_from_slice(&producer.id.0.to_be_bytes());
+            bytes.extend_from_slice(&batch.last_sequence.0.to_be_bytes());
+            bytes.extend_from_slice(&batch.last_offset.0.to_be_bytes());
+            bytes.extend_from_slice(&batch.offset_delta.to_be_bytes());
+            bytes.extend_from_slice(&batch.timestamp.0.to_be_bytes());
+            count = count.saturating_add(1);
+        }
+    }
+    if count > 0 {
+        bytes[start + 4..start + 8].copy_from_slice(&count.to_be_bytes());
+    }
 }
 
 /// The producers of a snapshot, in the order of the file.
@@ -109,17 +157,64 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Producer>, Error> {
         return Err(Error::Crc { stored, computed });
     }
     let count = i32::from_be_bytes(field(bytes, 6).ok_or(wrong_size)?);
-    let (entries, rest) = bytes
-        .get(HEADER_BYTES..)
-        .unwrap_or_default()
-        .as_chunks::<ENTRY_BYTES>();
-    if usize::try_from(count) != Ok(entries.len()) || !rest.is_empty() {
-        return Err(wrong_size);
-    }
-    entries
+    let count = usize::try_from(count).map_err(|_| wrong_size)?;
+    let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    let split = count.checked_mul(ENTRY_BYTES).ok_or(wrong_size)?;
+    let (entries, earlier) = body.split_at_checked(split).ok_or(wrong_size)?;
+    let mut producers = entries
+        .as_chunks::<ENTRY_BYTES>()
+        .0
         .iter()
         .map(|entry| decode_entry(entry).ok_or(wrong_size))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    if !earlier.is_empty() {
+        let mut batches = decode_earlier(earlier).ok_or(wrong_size)?;
+        for producer in &mut producers {
+            if let Some(earlier) = batches.remove(&producer.id) {
+                producer.batches = prepend(earlier, &producer.batches);
+            }
+        }
+    }
+    Ok(producers)
+}
+
+/// The batches behind the entries, by producer; none where the bytes are something else.
+fn decode_earlier(bytes: &[u8]) -> Option<BTreeMap<ProducerId, Vec<AppendedBatch>>> {
+    let count = i32::from_be_bytes(field(bytes, 4)?);
+    let (batches, rest) = bytes
+        .get(EARLIER_HEADER_BYTES..)?
+        .as_chunks::<EARLIER_BYTES>();
+    let is_whole = rest.is_empty() && usize::try_from(count) == Ok(batches.len());
+    if !bytes.starts_with(&EARLIER_MAGIC) || !is_whole {
+        return None;
+    }
+    let mut found: BTreeMap<ProducerId, Vec<AppendedBatch>> = BTreeMap::new();
+    for batch in batches {
+        let id = ProducerId(i64::from_be_bytes(field(batch, 0)?));
+        found.entry(id).or_default().push(AppendedBatch {
+            last_sequence: Sequence(i32::from_be_bytes(field(batch, 8)?)),
+            last_offset: Offset(i64::from_be_bytes(field(batch, 12)?)),
+            offset_delta: i32::from_be_bytes(field(batch, 20)?).max(0),
+            timestamp: Timestamp(i64::from_be_bytes(field(batch, 24)?)),
+        });
+    }
+    Some(found)
+}
+
+/// Earlier batches in front of the last one. Those that do not lie before what follows them are not
+/// this producer's history, and are left out.
+fn prepend(earlier: Vec<AppendedBatch>, last: &[AppendedBatch]) -> Vec<AppendedBatch> {
+    let mut batches = last.to_vec();
+    for batch in earlier.into_iter().rev() {
+        let is_before = batches
+            .first()
+            .is_some_and(|next| batch.last_offset < next.first_offset());
+        if !is_before || batches.len() == BATCHES_MAX {
+            break;
+        }
+        batches.insert(0, batch);
+    }
+    batches
 }
 
 fn decode_entry(entry: &[u8; ENTRY_BYTES]) -> Option<Producer> {

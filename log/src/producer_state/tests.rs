@@ -359,9 +359,37 @@ fn damaged_snapshots_are_told() {
     }
 }
 
+#[test]
+fn batches_before_the_last_are_known_after_a_snapshot() {
+    let states = after(&[(0, 0, 3), (0, 3, 1), (0, 4, 2)]);
+    let bytes = snapshot::encode(&states);
+    assert_eq!(
+        bytes.len(),
+        56 + 8 + 2 * 32,
+        "Kafka's entry, and the two others"
+    );
+    let mut read = ProducerStates::new(states.end());
+    for producer in snapshot::decode(&bytes).unwrap() {
+        read.restore(producer.id(), Some(producer));
+    }
+    for (sequence, count, offset) in [(0, 3, 0), (3, 1, 3), (4, 2, 4)] {
+        let header = header_of(0, sequence, count, 99);
+        let Check::Duplicate { base_offset, .. } = read.check(&header, Origin::Client) else {
+            panic!("batch {sequence} is not known");
+        };
+        assert_eq!(base_offset, Offset(offset));
+    }
+    // What is behind the entries is ours, or the file is damaged.
+    let mut other = bytes[..60].to_vec();
+    other[56..].copy_from_slice(b"MLNX");
+    let crc = crate::checkpoint::crc32c(&other[6..]);
+    other[2..6].copy_from_slice(&crc.to_be_bytes());
+    assert!(snapshot::decode(&other).is_err());
+}
+
 proptest! {
     #[test]
-    fn snapshots_keep_what_kafka_keeps(
+    fn snapshots_keep_all_of_a_producer(
         appends in prop::collection::vec((0_i64..5, 0_i16..4, 0_i32..3, any::<bool>()), 0..60),
     ) {
         let mut states = ProducerStates::new(Offset(0));
@@ -391,6 +419,12 @@ proptest! {
             prop_assert_eq!(other.last_sequence(), producer.last_sequence());
             prop_assert_eq!(other.last_offset(), producer.last_offset());
             prop_assert_eq!(other.txn_first_offset(), producer.txn_first_offset());
+            // The timestamp of the last batch is that of the producer, as Kafka has it.
+            let places = |producer: &Producer| -> Vec<_> {
+                let batches = producer.batches().iter();
+                batches.map(|batch| (batch.first_sequence(), batch.first_offset())).collect()
+            };
+            prop_assert_eq!(places(other), places(producer));
         }
     }
 

@@ -110,7 +110,7 @@ impl Histogram {
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
-    drop(writeln!(out, "{text}"));
+    let _ = writeln!(out, "{text}");
 }
 
 /// Keys below this have counters of their own.

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 /// One entry of `listeners` or `advertised.listeners`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Name of the listener, upper case.
-    pub name: String,
+    pub(crate) name: String,
     /// Host as written, without brackets; empty for all addresses.
-    pub host: String,
+    pub(crate) host: String,
     /// Port; 0 lets the system choose.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// Reads a list of endpoints. Every fault is pushed to `faults` with `key` in front.
@@ -62,8 +62,7 @@ fn parse_one(entry: &str) -> Option<Endpoint> {
 
 impl Endpoint {
     /// True where the host means every address of the machine.
-    #[must_use]
-    pub fn is_wildcard(&self) -> bool {
+    pub(crate) fn is_wildcard(&self) -> bool {
         self.host.is_empty() || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
     }
 

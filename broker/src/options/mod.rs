@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use milena_protocol::BrokerId;
 use milena_protocol::config::{BrokerValues, Fault};
 
-pub use self::listeners::Endpoint;
+pub(crate) use self::listeners::Endpoint;
 
 /// For whom the broker runs. It decides defaults only; every key can be set in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

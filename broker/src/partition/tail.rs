@@ -48,6 +48,7 @@ impl Tail {
     }
 
     /// Bytes that are kept.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -183,7 +183,11 @@ impl Broker {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.replace(Arc::clone(image));
         let Some(before) = before else {
-            return Changes { broker_configs: true, topic_configs: false, quotas: true };
+            return Changes {
+                broker_configs: true,
+                topic_configs: false,
+                quotas: true,
+            };
         };
         let delta = Delta::between(&before, image);
         let has = |kind| delta.configs.iter().any(|resource| resource.kind == kind);

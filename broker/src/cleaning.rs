@@ -33,7 +33,9 @@ pub(crate) async fn run(broker: Arc<Broker>) {
     let cleaned = Arc::new(Mutex::new(Cleaned::default()));
     loop {
         let values = broker.values();
-        let pause = u64::try_from(values.long("log.cleaner.backoff.ms")).unwrap_or(0).max(1);
+        let pause = u64::try_from(values.long("log.cleaner.backoff.ms"))
+            .unwrap_or(0)
+            .max(1);
         tokio::select! {
             biased;
             () = stopping.cancelled() => return,
@@ -47,7 +49,10 @@ pub(crate) async fn run(broker: Arc<Broker>) {
             let (shared, state) = (Arc::clone(&broker), Arc::clone(&cleaned));
             let did = broker
                 .blocking(move || {
-                    clean_one(&shared, &mut state.lock().unwrap_or_else(PoisonError::into_inner))
+                    clean_one(
+                        &shared,
+                        &mut state.lock().unwrap_or_else(PoisonError::into_inner),
+                    )
                 })
                 .await;
             if !did || stopping.is_cancelled() {
@@ -75,7 +80,9 @@ fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
             }
         }
     });
-    let Some((partition, candidate)) = cleaner::choose(candidates) else { return false };
+    let Some((partition, candidate)) = cleaner::choose(candidates) else {
+        return false;
+    };
     match compact(broker, partition, &candidate, now) {
         Ok(clean_to) => {
             cleaned.note(partition, clean_to);
@@ -99,21 +106,24 @@ fn compact(
     now: Timestamp,
 ) -> Result<Offset, Error> {
     let name = partition.topic_partition();
-    let job = partition.with_log(|log| Job::of(log, candidate, now)).map_err(|error| {
-        warn!(partition = %name, %error, "log cannot be compacted");
-        Error::Stopped
-    })?;
+    let job = partition
+        .with_log(|log| Job::of(log, candidate, now))
+        .map_err(|error| {
+            warn!(partition = %name, %error, "log cannot be compacted");
+            Error::Stopped
+        })?;
     let mut throttle = Throttle::new(broker, partition);
     let mut progress = |progress| throttle.tell(progress);
     let storage = Arc::clone(partition.directory().storage());
     let mut run = Run::start(storage, job, settings(broker), &mut progress)?;
     let delay_ms = partition.settings().log.file_delete_delay_ms;
     while let Some(replacement) = run.next_group(&mut progress)? {
-        let swapped = partition.with_log(|log| {
-            log.replace_segments(replacement.base_offset, &replacement.replaced)
-        });
+        let swapped = partition
+            .with_log(|log| log.replace_segments(replacement.base_offset, &replacement.replaced));
         match swapped {
-            Ok(old) => partition.directory().doom(old, clock::now().plus_ms(delay_ms)),
+            Ok(old) => partition
+                .directory()
+                .doom(old, clock::now().plus_ms(delay_ms)),
             Err(error) => {
                 if error.is_final() {
                     partition.directory().fail_because(&error);
@@ -136,7 +146,9 @@ fn compact(
 
 fn settings(broker: &Broker) -> Settings {
     let values = broker.values();
-    let threads = usize::try_from(values.int("log.cleaner.threads")).unwrap_or(1).max(1);
+    let threads = usize::try_from(values.int("log.cleaner.threads"))
+        .unwrap_or(1)
+        .max(1);
     let bytes = usize::try_from(values.long("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
     Settings {
         map_bytes: bytes / threads,
@@ -160,8 +172,16 @@ struct Throttle<'a> {
 impl<'a> Throttle<'a> {
     fn new(broker: &'a Arc<Broker>, partition: &'a Arc<Partition>) -> Self {
         let now = clock::instant();
-        let bytes_per_second = broker.values().double("log.cleaner.io.max.bytes.per.second");
-        Self { broker, partition, started: now, said: now, bytes_per_second }
+        let bytes_per_second = broker
+            .values()
+            .double("log.cleaner.io.max.bytes.per.second");
+        Self {
+            broker,
+            partition,
+            started: now,
+            said: now,
+            bytes_per_second,
+        }
     }
 
     fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
@@ -213,7 +233,8 @@ impl Cleaned {
 
     fn note(&mut self, partition: &Partition, clean_to: Offset) {
         let directory = partition.directory();
-        self.of(partition).insert(partition.topic_partition().clone(), clean_to);
+        self.of(partition)
+            .insert(partition.topic_partition().clone(), clean_to);
         let offsets = self.of(partition).clone();
         let path = directory.path().join(checkpoint::CLEANER_OFFSET);
         if let Err(error) = checkpoint::write_offsets(&**directory.storage(), &path, &offsets) {

@@ -82,9 +82,11 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, DirectoryError> {
     for path in &options.log_dirs {
         match look(options, &storage, path) {
             Ok(entry) => known.push(entry),
-            Err(DirectoryError::Io { operation, path, source })
-                if options.log_dirs.len() > 1 && path != options.metadata_dir =>
-            {
+            Err(DirectoryError::Io {
+                operation,
+                path,
+                source,
+            }) if options.log_dirs.len() > 1 && path != options.metadata_dir => {
                 error!(path = %path.display(), operation, error = %source,
                     "log directory cannot be read and stays offline");
             }
@@ -127,16 +129,26 @@ fn look(
     path: &Path,
 ) -> Result<Known, DirectoryError> {
     let io = |operation: &'static str| {
-        move |source| DirectoryError::Io { operation, path: path.to_owned(), source }
+        move |source| DirectoryError::Io {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
     };
     let exists = storage.exists(path).map_err(io("look for"))?;
     if !exists && options.mode == Mode::Server {
-        return Err(DirectoryError::Unformatted { path: path.to_owned() });
+        return Err(DirectoryError::Unformatted {
+            path: path.to_owned(),
+        });
     }
     storage.create_directory(path).map_err(io("make"))?;
     let lock = directory::lock(path)?;
     let meta = directory::load(&**storage, path)?;
-    Ok(Known { path: path.to_owned(), lock, meta })
+    Ok(Known {
+        path: path.to_owned(),
+        lock,
+        meta,
+    })
 }
 
 impl Known {
@@ -149,7 +161,11 @@ impl Known {
         let Self { path, lock, meta } = self;
         let io = |operation: &'static str| {
             let path = path.clone();
-            move |source| DirectoryError::Io { operation, path, source }
+            move |source| DirectoryError::Io {
+                operation,
+                path,
+                source,
+            }
         };
         let id = match meta {
             Some(meta) => {
@@ -166,8 +182,15 @@ impl Known {
         };
         // Taken only when the logs are opened: a start that is refused changes nothing.
         let marker = path.join(directory::CLEAN_MARKER);
-        let is_clean = storage.exists(&marker).map_err(io("look for the marker of"))?;
-        let opened = Opened { path, id, storage: Arc::clone(storage), lock };
+        let is_clean = storage
+            .exists(&marker)
+            .map_err(io("look for the marker of"))?;
+        let opened = Opened {
+            path,
+            id,
+            storage: Arc::clone(storage),
+            lock,
+        };
         Ok((opened, is_clean))
     }
 }
@@ -204,7 +227,11 @@ pub fn format_all(
     let mut formatted = Vec::new();
     for path in &options.log_dirs {
         let io = |operation: &'static str| {
-            move |source| DirectoryError::Io { operation, path: path.clone(), source }
+            move |source| DirectoryError::Io {
+                operation,
+                path: path.clone(),
+                source,
+            }
         };
         storage.create_directory(path).map_err(io("make"))?;
         let _lock = directory::lock(path)?;

@@ -19,21 +19,35 @@ pub(crate) struct Feature {
 /// All of them. A feature comes with the APIs that it promises; those of transactions, of the newer
 /// group protocols and of share groups are not served.
 pub(crate) const SUPPORTED: &[Feature] = &[
-    Feature { name: "eligible.leader.replicas.version", min: 0, max: 1, initial: 1 },
-    Feature { name: "metadata.version", min: 7, max: 30, initial: 30 },
+    Feature {
+        name: "eligible.leader.replicas.version",
+        min: 0,
+        max: 1,
+        initial: 1,
+    },
+    Feature {
+        name: "metadata.version",
+        min: 7,
+        max: 30,
+        initial: 30,
+    },
 ];
 
 /// The first levels of a new cluster.
 pub(crate) fn bootstrap() -> Bootstrap {
     let features = SUPPORTED.iter().filter(|feature| feature.initial > 0);
     Bootstrap {
-        features: features.map(|feature| (feature.name.to_owned(), feature.initial)).collect(),
+        features: features
+            .map(|feature| (feature.name.to_owned(), feature.initial))
+            .collect(),
     }
 }
 
 /// What raises an older cluster to the first levels of a new one; none where nothing is lower.
 pub(crate) fn raise(image: &Image) -> Option<UpdateFeatures> {
-    let lower = SUPPORTED.iter().filter(|feature| image.feature(feature.name) < feature.initial);
+    let lower = SUPPORTED
+        .iter()
+        .filter(|feature| image.feature(feature.name) < feature.initial);
     let updates: Vec<_> = lower
         .map(|feature| FeatureUpdate {
             name: feature.name.to_owned(),
@@ -41,7 +55,10 @@ pub(crate) fn raise(image: &Image) -> Option<UpdateFeatures> {
             upgrade: UpgradeKind::Upgrade,
         })
         .collect();
-    (!updates.is_empty()).then_some(UpdateFeatures { updates, validate_only: false })
+    (!updates.is_empty()).then_some(UpdateFeatures {
+        updates,
+        validate_only: false,
+    })
 }
 
 /// The levels that this node supports, as its registration tells them.

@@ -17,7 +17,10 @@ impl Replayed for Image {
     }
 
     fn apply(&mut self, record: &Record, at: Position) {
-        self.advance(cluster::Position { offset: at.offset, epoch: at.epoch });
+        self.advance(cluster::Position {
+            offset: at.offset,
+            epoch: at.epoch,
+        });
         Image::apply(self, record);
     }
 
@@ -72,8 +75,9 @@ fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Undecodable> {
-    let (first, after) =
-        rest.split_first_chunk::<N>().ok_or_else(|| Undecodable("snapshot ends early".to_owned()))?;
+    let (first, after) = rest
+        .split_first_chunk::<N>()
+        .ok_or_else(|| Undecodable("snapshot ends early".to_owned()))?;
     *rest = after;
     Ok(*first)
 }

@@ -25,9 +25,7 @@ const EXPIRATION_PAUSE: Duration = Duration::from_secs(600);
 /// Starts all tasks.
 pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
     let values = broker.values();
-    let ms = |key: &str| {
-        Duration::from_millis(u64::try_from(values.long(key)).unwrap_or(0).max(1))
-    };
+    let ms = |key: &str| Duration::from_millis(u64::try_from(values.long(key)).unwrap_or(0).max(1));
     let tracker = broker.tracker();
     tracker.spawn(follow(Arc::clone(broker)));
     tracker.spawn(watch_directories(Arc::clone(broker), failures));
@@ -42,7 +40,11 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
         ms("log.retention.check.interval.ms"),
         apply_retention,
     ));
-    tracker.spawn(every(Arc::clone(broker), EXPIRATION_PAUSE, expire_producers));
+    tracker.spawn(every(
+        Arc::clone(broker),
+        EXPIRATION_PAUSE,
+        expire_producers,
+    ));
     tracker.spawn(cleaning::run(Arc::clone(broker)));
 }
 
@@ -113,7 +115,9 @@ async fn take_over(broker: &Arc<Broker>, published: Published<Image>) {
 fn dynamic_values(broker: &Broker, image: &Image) -> milena_protocol::config::BrokerValues {
     let of = |resource: &ConfigResource| {
         let configs = image.configs(resource).into_iter().flatten();
-        configs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+        configs
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect()
     };
     broker
         .options()
@@ -132,7 +136,9 @@ async fn watch_directories(broker: Arc<Broker>, failures: Arc<Notify>) {
             () = failures.notified() => {}
         }
         let shared = Arc::clone(&broker);
-        broker.blocking(move || shared.replicas().close_failed()).await;
+        broker
+            .blocking(move || shared.replicas().close_failed())
+            .await;
     }
 }
 
@@ -173,7 +179,11 @@ async fn checkpoint(broker: Arc<Broker>, interval: Duration) {
         written_at = clock::instant();
         written_bytes = bytes;
         let shared = Arc::clone(&broker);
-        if broker.blocking(move || shared.replicas().checkpoint()).await.is_err() {
+        if broker
+            .blocking(move || shared.replicas().checkpoint())
+            .await
+            .is_err()
+        {
             warn!("checkpoints of a log directory were not written");
         }
     }

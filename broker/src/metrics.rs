@@ -70,8 +70,9 @@ defs! {
 }
 
 /// Upper bounds of the buckets of every histogram, in microseconds, inclusive.
-const BOUNDS_US: [u64; 12] =
-    [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000];
+const BOUNDS_US: [u64; 12] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
+];
 
 #[derive(Debug, Default)]
 struct Histogram {
@@ -97,11 +98,21 @@ impl Histogram {
         for (bucket, bound) in self.buckets.iter().zip(BOUNDS_US) {
             total += bucket.load(Ordering::Relaxed);
             let seconds = bound as f64 / 1e6;
-            line(out, format_args!("{name}_bucket{{{label}{separator}le=\"{seconds}\"}} {total}"));
+            line(
+                out,
+                format_args!("{name}_bucket{{{label}{separator}le=\"{seconds}\"}} {total}"),
+            );
         }
         let count = self.count.load(Ordering::Relaxed).max(total);
-        line(out, format_args!("{name}_bucket{{{label}{separator}le=\"+Inf\"}} {count}"));
-        let braces = if label.is_empty() { String::new() } else { format!("{{{label}}}") };
+        line(
+            out,
+            format_args!("{name}_bucket{{{label}{separator}le=\"+Inf\"}} {count}"),
+        );
+        let braces = if label.is_empty() {
+            String::new()
+        } else {
+            format!("{{{label}}}")
+        };
         let sum = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
         line(out, format_args!("{name}_sum{braces} {sum}"));
         line(out, format_args!("{name}_count{braces} {count}"));
@@ -150,14 +161,19 @@ impl Metrics {
 
     /// A request arrived.
     pub(crate) fn request(&self, api_key: i16) {
-        if let Some(counter) = usize::try_from(api_key).ok().and_then(|key| self.requests.get(key)) {
+        if let Some(counter) = usize::try_from(api_key)
+            .ok()
+            .and_then(|key| self.requests.get(key))
+        {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A request was served.
     pub(crate) fn request_seconds(&self, api_key: i16, took: Duration) {
-        let histogram = usize::try_from(api_key).ok().and_then(|key| self.request_seconds.get(key));
+        let histogram = usize::try_from(api_key)
+            .ok()
+            .and_then(|key| self.request_seconds.get(key));
         if let Some(histogram) = histogram {
             histogram.record(took);
         }
@@ -175,13 +191,15 @@ impl Metrics {
 
     /// A batch was appended.
     pub(crate) fn appended(&self, bytes: usize) {
-        self.appended_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.appended_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         self.appended_batches.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Batches were given to a consumer.
     pub(crate) fn fetched(&self, bytes: usize) {
-        self.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.fetched_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// A partition was synced.
@@ -191,7 +209,8 @@ impl Metrics {
 
     /// This many partitions are hosted.
     pub(crate) fn set_partitions(&self, count: usize) {
-        self.partitions.store(i64::try_from(count).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.partitions
+            .store(i64::try_from(count).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// One more directory is offline.
@@ -209,7 +228,10 @@ impl Metrics {
         let mut out = String::with_capacity(8 * 1024);
         for def in DEFS {
             line(&mut out, format_args!("# HELP {} {}", def.name, def.help));
-            line(&mut out, format_args!("# TYPE {} {}", def.name, def.kind.name()));
+            line(
+                &mut out,
+                format_args!("# TYPE {} {}", def.name, def.kind.name()),
+            );
             match def.name {
                 name if name == REQUESTS.name => self.write_requests(&mut out),
                 name if name == REQUEST_SECONDS.name => self.write_request_seconds(&mut out),
@@ -247,7 +269,10 @@ impl Metrics {
             let count = counter.load(Ordering::Relaxed);
             if let (1.., Some(info)) = (count, api::info(key)) {
                 let name = REQUESTS.name;
-                line(out, format_args!("{name}{{request=\"{}\"}} {count}", info.name));
+                line(
+                    out,
+                    format_args!("{name}{{request=\"{}\"}} {count}", info.name),
+                );
             }
         }
     }
@@ -256,7 +281,11 @@ impl Metrics {
         for (key, histogram) in (0i16..).zip(&self.request_seconds) {
             let count = histogram.count.load(Ordering::Relaxed);
             if let (1.., Some(info)) = (count, api::info(key)) {
-                histogram.write(out, REQUEST_SECONDS.name, &format!("request=\"{}\"", info.name));
+                histogram.write(
+                    out,
+                    REQUEST_SECONDS.name,
+                    &format!("request=\"{}\"", info.name),
+                );
             }
         }
     }
@@ -275,24 +304,49 @@ mod tests {
         metrics.appended(100);
         let text = metrics.text(2);
         for def in DEFS {
-            assert!(text.contains(&format!("# TYPE {} {}", def.name, def.kind.name())), "{text}");
+            assert!(
+                text.contains(&format!("# TYPE {} {}", def.name, def.kind.name())),
+                "{text}"
+            );
         }
-        assert!(text.contains("milena_broker_requests_total{request=\"Metadata\"} 1\n"), "{text}");
+        assert!(
+            text.contains("milena_broker_requests_total{request=\"Metadata\"} 1\n"),
+            "{text}"
+        );
         assert!(text.contains("request_seconds_bucket{request=\"Metadata\",le=\"0.0001\"} 1\n"));
-        assert!(text.contains("milena_broker_log_flush_seconds_bucket{le=\"5\"} 0\n"), "{text}");
-        assert!(text.contains("milena_broker_log_flush_seconds_count 1\n"), "{text}");
-        assert!(text.contains("milena_broker_bytes_in_total 100\n"), "{text}");
+        assert!(
+            text.contains("milena_broker_log_flush_seconds_bucket{le=\"5\"} 0\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("milena_broker_log_flush_seconds_count 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("milena_broker_bytes_in_total 100\n"),
+            "{text}"
+        );
         assert!(text.contains("milena_broker_connections 2\n"), "{text}");
     }
 
     #[test]
     fn names_are_sorted_and_well_formed() {
         for pair in DEFS.windows(2) {
-            assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
+            assert!(
+                pair[0].name < pair[1].name,
+                "{} before {}",
+                pair[0].name,
+                pair[1].name
+            );
         }
         for def in DEFS {
             assert!(def.name.starts_with("milena_broker_"), "{}", def.name);
-            assert_eq!(def.kind == Kind::Counter, def.name.ends_with("_total"), "{}", def.name);
+            assert_eq!(
+                def.kind == Kind::Counter,
+                def.name.ends_with("_total"),
+                "{}",
+                def.name
+            );
         }
     }
 
@@ -308,7 +362,12 @@ mod tests {
             let labels = def.labels.join(", ");
             line(
                 &mut out,
-                format_args!("| `{}` | {} | {labels} | {} |", def.name, def.kind.name(), def.help),
+                format_args!(
+                    "| `{}` | {} | {labels} | {} |",
+                    def.name,
+                    def.kind.name(),
+                    def.help
+                ),
             );
         }
         out

@@ -27,12 +27,19 @@ impl ProducerIds {
     pub(crate) async fn next(&self, broker: &Broker) -> Result<ProducerId, ErrorCode> {
         let mut block = self.block.lock().await;
         if block.next == block.end {
-            let epoch = broker.image().broker(broker.id()).map(|registered| registered.epoch);
+            let epoch = broker
+                .image()
+                .broker(broker.id())
+                .map(|registered| registered.epoch);
             let request = AllocateProducerIds {
                 broker_id: broker.id(),
                 broker_epoch: epoch.unwrap_or(milena_protocol::BrokerEpoch::NONE),
             };
-            let given = broker.controller().run(&request).await.map_err(|error| error.code)?;
+            let given = broker
+                .controller()
+                .run(&request)
+                .await
+                .map_err(|error| error.code)?;
             block.next = given.first.0;
             block.end = given.first.0.saturating_add(i64::from(given.count));
         }

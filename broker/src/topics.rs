@@ -44,7 +44,11 @@ impl Shape {
                 replication_factor: factor("transaction.state.log.replication.factor"),
                 configs: configs(values.int("transaction.state.log.segment.bytes")),
             },
-            _ => Self { partitions: -1, replication_factor: -1, configs: BTreeMap::new() },
+            _ => Self {
+                partitions: -1,
+                replication_factor: -1,
+                configs: BTreeMap::new(),
+            },
         }
     }
 }
@@ -64,9 +68,17 @@ impl Broker {
             num_partitions: shape.partitions,
             replication_factor: shape.replication_factor,
             assignments: Vec::new(),
-            configs: shape.configs.into_iter().map(|(key, value)| (key, Some(value))).collect(),
+            configs: shape
+                .configs
+                .into_iter()
+                .map(|(key, value)| (key, Some(value)))
+                .collect(),
         };
-        let request = CreateTopics { topics: vec![topic], validate_only: false, seed: self.seed() };
+        let request = CreateTopics {
+            topics: vec![topic],
+            validate_only: false,
+            seed: self.seed(),
+        };
         let created = self.controller().run(&request).await?;
         match created.into_iter().next().map(|created| created.result) {
             Some(Err(error)) if error.code != ErrorCode::TopicAlreadyExists => Err(error),

@@ -182,7 +182,9 @@ impl fmt::Display for TopicId {
             } else {
                 (value >> (122 - 6 * index)) & 63
             };
-            let character = usize::try_from(digit).ok().and_then(|digit| BASE64.get(digit));
+            let character = usize::try_from(digit)
+                .ok()
+                .and_then(|digit| BASE64.get(digit));
             f.write_char(char::from(*character.unwrap_or(&b'A')))?;
         }
         Ok(())
@@ -207,7 +209,10 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// The partition `partition` of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, partition: PartitionIndex) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 

@@ -29,7 +29,10 @@ impl<T> Histogram<T> {
     /// Nothing counted yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { counts: [0; BUCKETS], data: PhantomData }
+        Self {
+            counts: [0; BUCKETS],
+            data: PhantomData,
+        }
     }
 
     /// Counts one value.
@@ -48,7 +51,9 @@ impl<T> Histogram<T> {
     /// Number of values.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.iter().fold(0, |total, count| total.saturating_add(*count))
+        self.counts
+            .iter()
+            .fold(0, |total, count| total.saturating_add(*count))
     }
 
     /// The largest value of the bucket in which the share `p` (0 to 1) of all values is reached; 0
@@ -101,7 +106,11 @@ pub struct PercentileStats {
 
 impl fmt::Display for PercentileStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} values, p50 {}, p90 {}, p99 {}", self.samples, self.p50, self.p90, self.p99)
+        write!(
+            f,
+            "{} values, p50 {}, p90 {}, p99 {}",
+            self.samples, self.p50, self.p90, self.p99
+        )
     }
 }
 
@@ -126,7 +135,9 @@ impl AsciiChart {
 
 impl fmt::Display for AsciiChart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(name, stats)| writeln!(f, "{name}: {stats}"))
+        self.0
+            .iter()
+            .try_for_each(|(name, stats)| writeln!(f, "{name}: {stats}"))
     }
 }
 

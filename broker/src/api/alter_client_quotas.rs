@@ -32,11 +32,15 @@ impl Api for AlterClientQuotas {
             Err(error) => {
                 let entries = operation.entries.into_iter();
                 entries
-                    .map(|entry| QuotaResult { entity: entry.entity, result: Err(error.clone()) })
+                    .map(|entry| QuotaResult {
+                        entity: entry.entity,
+                        result: Err(error.clone()),
+                    })
                     .collect()
             }
         };
-        AlterClientQuotasResponse::default().with_entries(results.into_iter().map(respond).collect())
+        AlterClientQuotasResponse::default()
+            .with_entries(results.into_iter().map(respond).collect())
     }
 
     fn throttle(response: &mut AlterClientQuotasResponse, throttle_ms: i32) {
@@ -46,19 +50,27 @@ impl Api for AlterClientQuotas {
 
 fn alteration(entry: Asked) -> QuotaAlteration {
     let entity = entry.entity.into_iter().map(|part| {
-        (part.entity_type.to_string(), part.entity_name.map(|name| name.to_string()))
+        (
+            part.entity_type.to_string(),
+            part.entity_name.map(|name| name.to_string()),
+        )
     });
     let changes = entry.ops.into_iter().map(|change| QuotaChange {
         key: change.key.to_string(),
         value: (!change.remove).then_some(change.value),
     });
-    QuotaAlteration { entity: entity.collect(), changes: changes.collect() }
+    QuotaAlteration {
+        entity: entity.collect(),
+        changes: changes.collect(),
+    }
 }
 
 fn respond(result: QuotaResult) -> EntryData {
     let (code, message) = error_of(&result.result);
     let entity = result.entity.into_iter().map(|(kind, name)| {
-        EntityData::default().with_entity_type(text(kind)).with_entity_name(name.map(text))
+        EntityData::default()
+            .with_entity_type(text(kind))
+            .with_entity_name(name.map(text))
     });
     EntryData::default()
         .with_error_code(code)

@@ -37,14 +37,22 @@ impl Answer {
 
     pub(super) fn refused(kind: i8, name: &str, error: &Error) -> Self {
         let (code, message) = parts(error);
-        Self { code, message, kind, name: name.to_owned() }
+        Self {
+            code,
+            message,
+            kind,
+            name: name.to_owned(),
+        }
     }
 }
 
 /// The resource that a request names.
 pub(super) fn resource(kind: i8, name: &str) -> Result<ConfigResource, Error> {
     match ResourceKind::from_code(kind) {
-        None => Err(Error::new(ErrorCode::InvalidRequest, format!("unknown resource type {kind}"))),
+        None => Err(Error::new(
+            ErrorCode::InvalidRequest,
+            format!("unknown resource type {kind}"),
+        )),
         Some(ResourceKind::BrokerLogger) => Err(Error::new(
             ErrorCode::InvalidRequest,
             "the levels of loggers cannot be changed at run time; set MILENA_LOG at start",
@@ -66,7 +74,11 @@ impl Api for AlterConfigs {
         for asked in request.resources {
             match resource(asked.resource_type, &asked.resource_name) {
                 Err(error) => {
-                    answers.push(Answer::refused(asked.resource_type, &asked.resource_name, &error));
+                    answers.push(Answer::refused(
+                        asked.resource_type,
+                        &asked.resource_name,
+                        &error,
+                    ));
                 }
                 Ok(resource) => resources.push(ResourceConfigs {
                     resource,
@@ -74,18 +86,29 @@ impl Api for AlterConfigs {
                         .configs
                         .into_iter()
                         .map(|config| {
-                            (config.name.to_string(), config.value.map(|value| value.to_string()))
+                            (
+                                config.name.to_string(),
+                                config.value.map(|value| value.to_string()),
+                            )
                         })
                         .collect(),
                 }),
             }
         }
-        let named: Vec<_> = resources.iter().map(|configs| configs.resource.clone()).collect();
-        let operation = Operation { resources, validate_only: request.validate_only };
+        let named: Vec<_> = resources
+            .iter()
+            .map(|configs| configs.resource.clone())
+            .collect();
+        let operation = Operation {
+            resources,
+            validate_only: request.validate_only,
+        };
         match broker.controller().run(&operation).await {
             Ok(results) => answers.extend(results.iter().map(Answer::of)),
             Err(error) => answers.extend(
-                named.iter().map(|named| Answer::refused(named.kind.code(), &named.name, &error)),
+                named
+                    .iter()
+                    .map(|named| Answer::refused(named.kind.code(), &named.name, &error)),
             ),
         }
         let responses = answers.into_iter().map(|answer| {

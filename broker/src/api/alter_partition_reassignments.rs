@@ -29,13 +29,16 @@ impl Api for AlterPartitionReassignments {
         let topics = request.topics.into_iter();
         let partitions = topics.flat_map(|topic| {
             let name = topic.name.to_string();
-            topic.partitions.into_iter().map(move |partition| Reassignment {
-                topic: name.clone(),
-                partition: PartitionIndex(partition.partition_index),
-                replicas: partition
-                    .replicas
-                    .map(|replicas| replicas.into_iter().map(|id| BrokerId(id.0)).collect()),
-            })
+            topic
+                .partitions
+                .into_iter()
+                .map(move |partition| Reassignment {
+                    topic: name.clone(),
+                    partition: PartitionIndex(partition.partition_index),
+                    replicas: partition
+                        .replicas
+                        .map(|replicas| replicas.into_iter().map(|id| BrokerId(id.0)).collect()),
+                })
         });
         let operation = Operation {
             partitions: partitions.collect(),

@@ -14,7 +14,10 @@ pub(super) fn error_of<T>(result: &Result<T, Error>) -> (i16, Option<StrBytes>) 
 
 /// Code and message of an error.
 pub(super) fn parts(error: &Error) -> (i16, Option<StrBytes>) {
-    (error.code.code(), error.message.clone().map(StrBytes::from_string))
+    (
+        error.code.code(),
+        error.message.clone().map(StrBytes::from_string),
+    )
 }
 
 /// A string of a response.

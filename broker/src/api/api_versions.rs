@@ -26,16 +26,16 @@ impl Api for ApiVersions {
         context: &Context,
         request: ApiVersionsRequest,
     ) -> ApiVersionsResponse {
-        let is_named = is_plain(&request.client_software_name)
-            && is_plain(&request.client_software_version);
+        let is_named =
+            is_plain(&request.client_software_name) && is_plain(&request.client_software_version);
         if context.version >= SOFTWARE_FROM && !is_named {
             return ApiVersionsResponse::default()
                 .with_error_code(ErrorCode::InvalidRequest.code());
         }
         let image = broker.image();
-        let supported = features::SUPPORTED.iter().filter(|feature| {
-            feature.min > 0 || context.version >= MINIMUM_ZERO_FROM
-        });
+        let supported = features::SUPPORTED
+            .iter()
+            .filter(|feature| feature.min > 0 || context.version >= MINIMUM_ZERO_FROM);
         let supported = supported.map(|feature| {
             SupportedFeatureKey::default()
                 .with_name(StrBytes::from_static_str(feature.name))
@@ -66,7 +66,9 @@ fn is_plain(text: &str) -> bool {
     let is_alphanumeric = |c: char| c.is_ascii_alphanumeric();
     text.starts_with(is_alphanumeric)
         && text.ends_with(is_alphanumeric)
-        && text.chars().all(|c| is_alphanumeric(c) || matches!(c, '.' | '-'))
+        && text
+            .chars()
+            .all(|c| is_alphanumeric(c) || matches!(c, '.' | '-'))
 }
 
 #[cfg(test)]

@@ -40,7 +40,10 @@ impl Api for DeleteRecords {
                 let topics: Vec<_> = topics.collect();
                 // A start that is answered must survive a crash.
                 let durable = shared.replicas().checkpoint();
-                topics.into_iter().map(|(name, deleted)| respond(name, deleted, durable)).collect()
+                topics
+                    .into_iter()
+                    .map(|(name, deleted)| respond(name, deleted, durable))
+                    .collect()
             })
             .await;
         DeleteRecordsResponse::default().with_topics(topics)
@@ -66,7 +69,9 @@ fn respond(
             .with_low_watermark(low_watermark.0)
             .with_error_code(error.code())
     });
-    DeleteRecordsTopicResult::default().with_name(name).with_partitions(partitions.collect())
+    DeleteRecordsTopicResult::default()
+        .with_name(name)
+        .with_partitions(partitions.collect())
 }
 
 fn delete(
@@ -77,7 +82,9 @@ fn delete(
     if is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition = broker.replicas().named(topic, PartitionIndex(asked.partition_index))?;
+    let partition = broker
+        .replicas()
+        .named(topic, PartitionIndex(asked.partition_index))?;
     if let Some(error) = partition.closed() {
         return Err(error);
     }

@@ -31,12 +31,19 @@ impl Api for DescribeClientQuotas {
     ) -> DescribeClientQuotasResponse {
         let components: Result<_, _> = request.components.iter().map(component).collect();
         let found = components.and_then(|components| {
-            let filter = QuotaFilter { components, strict: request.strict };
+            let filter = QuotaFilter {
+                components,
+                strict: request.strict,
+            };
             broker.image().describe_client_quotas(&filter)
         });
         match found {
-            Ok(found) => DescribeClientQuotasResponse::default()
-                .with_entries(Some(found.iter().map(|(entity, values)| entry(entity, values)).collect())),
+            Ok(found) => DescribeClientQuotasResponse::default().with_entries(Some(
+                found
+                    .iter()
+                    .map(|(entity, values)| entry(entity, values))
+                    .collect(),
+            )),
             Err(error) => {
                 let (code, message) = parts(&error);
                 DescribeClientQuotasResponse::default()
@@ -77,8 +84,12 @@ fn entry(entity: &QuotaEntity, values: &[(Arc<str>, f64)]) -> EntryData {
             .with_entity_type(text(&**kind))
             .with_entity_name(name.as_deref().map(text))
     });
-    let values = values
-        .iter()
-        .map(|(key, value)| ValueData::default().with_key(text(&**key)).with_value(*value));
-    EntryData::default().with_entity(entity.collect()).with_values(values.collect())
+    let values = values.iter().map(|(key, value)| {
+        ValueData::default()
+            .with_key(text(&**key))
+            .with_value(*value)
+    });
+    EntryData::default()
+        .with_entity(entity.collect())
+        .with_values(values.collect())
 }

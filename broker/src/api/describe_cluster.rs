@@ -30,9 +30,15 @@ impl Api for DescribeCluster {
     ) -> DescribeClusterResponse {
         if request.endpoint_type != BROKERS {
             let (error, message) = if request.endpoint_type == CONTROLLERS {
-                (ErrorCode::MismatchedEndpointType, "the request was sent to a broker")
+                (
+                    ErrorCode::MismatchedEndpointType,
+                    "the request was sent to a broker",
+                )
             } else {
-                (ErrorCode::UnsupportedEndpointType, "unsupported endpoint type")
+                (
+                    ErrorCode::UnsupportedEndpointType,
+                    "unsupported endpoint type",
+                )
             };
             return DescribeClusterResponse::default()
                 .with_error_code(error.code())
@@ -40,9 +46,9 @@ impl Api for DescribeCluster {
         }
         let listener = listener_name(broker, context);
         let image = broker.image();
-        let shown = image.brokers().filter(|registered| {
-            !registered.fenced || request.include_fenced_brokers
-        });
+        let shown = image
+            .brokers()
+            .filter(|registered| !registered.fenced || request.include_fenced_brokers);
         let brokers = shown.filter_map(|registered| {
             let endpoint = registered.endpoint(listener)?;
             let rack = registered.rack.as_deref();

@@ -12,7 +12,9 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 use milena_cluster::metadata::{self as cluster, ConfigResource, Image, ResourceKind};
 use milena_protocol::ErrorCode;
-use milena_protocol::config::{Explained, GroupConfig, Source, Synonym, TopicConfig, client_metrics};
+use milena_protocol::config::{
+    Explained, GroupConfig, Source, Synonym, TopicConfig, client_metrics,
+};
 
 use super::{Api, Context};
 use crate::broker::Broker;
@@ -84,21 +86,28 @@ fn explain(
             check_own(broker, name)?;
             Ok(Vec::new())
         }
-        ResourceKind::ClientMetrics if name.is_empty() => {
-            Err((ErrorCode::InvalidRequest, "client metrics subscription name must not be empty".to_owned()))
-        }
+        ResourceKind::ClientMetrics if name.is_empty() => Err((
+            ErrorCode::InvalidRequest,
+            "client metrics subscription name must not be empty".to_owned(),
+        )),
         ResourceKind::ClientMetrics => Ok(subscription(&set(image, kind, name))),
-        ResourceKind::Group if name.is_empty() => {
-            Err((ErrorCode::InvalidRequest, "group name must not be empty".to_owned()))
-        }
+        ResourceKind::Group if name.is_empty() => Err((
+            ErrorCode::InvalidRequest,
+            "group name must not be empty".to_owned(),
+        )),
         ResourceKind::Group => Ok(GroupConfig::explain(&set(image, kind, name), &values)),
     }
 }
 
 /// What was set for a resource.
 fn set(image: &Image, kind: ResourceKind, name: &str) -> BTreeMap<String, String> {
-    let configs = image.configs(&ConfigResource::new(kind, name)).into_iter().flatten();
-    configs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    let configs = image
+        .configs(&ConfigResource::new(kind, name))
+        .into_iter()
+        .flatten();
+    configs
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
 }
 
 /// The keys of a client-metrics subscription.
@@ -106,17 +115,26 @@ fn subscription(set: &BTreeMap<String, String>) -> Vec<Explained> {
     let keys = client_metrics().sorted().into_iter();
     keys.map(|key| {
         let default = key.default_text().map(str::to_owned);
-        let given = set.get(key.name).cloned().map(|value| (Some(value), Source::ClientMetrics));
+        let given = set
+            .get(key.name)
+            .cloned()
+            .map(|value| (Some(value), Source::ClientMetrics));
         let default = default.map(|value| (Some(value), Source::Default));
         let synonyms: Vec<_> = given
             .into_iter()
             .chain(default)
-            .map(|(value, source)| Synonym { name: key.name.to_owned(), value, source })
+            .map(|(value, source)| Synonym {
+                name: key.name.to_owned(),
+                value,
+                source,
+            })
             .collect();
         Explained {
             name: key.name.to_owned(),
             value: synonyms.first().and_then(|synonym| synonym.value.clone()),
-            source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
+            source: synonyms
+                .first()
+                .map_or(Source::Default, |synonym| synonym.source),
             read_only: false,
             sensitive: false,
             kind: Some(key.kind),
@@ -132,12 +150,16 @@ fn check_own(broker: &Broker, name: &str) -> Result<(), Refused> {
     match name.parse::<i32>() {
         Ok(id) if id == broker.id().0 => Ok(()),
         Ok(id) => {
-            let message = format!("unexpected broker id, expected {}, but received {id}", broker.id());
+            let message = format!(
+                "unexpected broker id, expected {}, but received {id}",
+                broker.id()
+            );
             Err((ErrorCode::InvalidRequest, message))
         }
-        Err(_) => {
-            Err((ErrorCode::InvalidRequest, format!("broker id must be an integer, but it is: {name}")))
-        }
+        Err(_) => Err((
+            ErrorCode::InvalidRequest,
+            format!("broker id must be an integer, but it is: {name}"),
+        )),
     }
 }
 
@@ -168,15 +190,20 @@ fn respond(
 
 fn entry(explained: Explained, shows: Shows) -> DescribeConfigsResourceResult {
     let text = |text: String| StrBytes::from_string(text);
-    let synonyms = if shows.synonyms { explained.synonyms } else { Vec::new() };
+    let synonyms = if shows.synonyms {
+        explained.synonyms
+    } else {
+        Vec::new()
+    };
     let synonyms = synonyms.into_iter().map(|synonym| {
         DescribeConfigsSynonym::default()
             .with_name(text(synonym.name))
             .with_value(synonym.value.map(text))
             .with_source(synonym.source.code())
     });
-    let documentation =
-        shows.documentation.then(|| StrBytes::from_static_str(explained.documentation));
+    let documentation = shows
+        .documentation
+        .then(|| StrBytes::from_static_str(explained.documentation));
     DescribeConfigsResourceResult::default()
         .with_name(text(explained.name))
         .with_value(explained.value.map(text))

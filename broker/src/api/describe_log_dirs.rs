@@ -31,7 +31,9 @@ impl Api for DescribeLogDirs {
         request: DescribeLogDirsRequest,
     ) -> DescribeLogDirsResponse {
         let shared = Arc::clone(broker);
-        let results = broker.blocking(move || describe_all(&shared, &request)).await;
+        let results = broker
+            .blocking(move || describe_all(&shared, &request))
+            .await;
         DescribeLogDirsResponse::default().with_results(results)
     }
 
@@ -45,9 +47,12 @@ impl Api for DescribeLogDirs {
         out: &mut BytesMut,
     ) -> Result<(), Unreadable> {
         let encoded = if version >= CORDONED_FROM {
-            encode_v5(response, &|_| false, &mut Writer::new(out)).map_err(|error| error.to_string())
+            encode_v5(response, &|_| false, &mut Writer::new(out))
+                .map_err(|error| error.to_string())
         } else {
-            response.encode(out, version).map_err(|error| error.to_string())
+            response
+                .encode(out, version)
+                .map_err(|error| error.to_string())
         };
         encoded.map_err(Unreadable::Message)
     }
@@ -80,8 +85,9 @@ fn describe<'a>(
     directory: &Directory,
     partitions: impl Iterator<Item = &'a Arc<Partition>>,
 ) -> DescribeLogDirsResult {
-    let result = DescribeLogDirsResult::default()
-        .with_log_dir(StrBytes::from_string(directory.path().display().to_string()));
+    let result = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(
+        directory.path().display().to_string(),
+    ));
     let space = match directory.space() {
         Ok(space) if !directory.is_failed() => space,
         _ => return result.with_error_code(ErrorCode::KafkaStorageError.code()),
@@ -90,12 +96,15 @@ fn describe<'a>(
     for partition in partitions {
         let topic_partition = partition.topic_partition();
         let size = partition.with_log(|log| log.size_bytes());
-        topics.entry(topic_partition.topic.to_string()).or_default().push(
-            DescribeLogDirsPartition::default()
-                .with_partition_index(topic_partition.partition.0)
-                .with_partition_size(i64::try_from(size).unwrap_or(i64::MAX))
-                .with_offset_lag(0),
-        );
+        topics
+            .entry(topic_partition.topic.to_string())
+            .or_default()
+            .push(
+                DescribeLogDirsPartition::default()
+                    .with_partition_index(topic_partition.partition.0)
+                    .with_partition_size(i64::try_from(size).unwrap_or(i64::MAX))
+                    .with_offset_lag(0),
+            );
     }
     let topics = topics.into_iter().map(|(name, mut partitions)| {
         partitions.sort_by_key(|partition| partition.partition_index);

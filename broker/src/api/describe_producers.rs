@@ -31,7 +31,9 @@ impl Api for DescribeProducers {
                 .iter()
                 .map(|&index| describe(broker, &topic.name, PartitionIndex(index)))
                 .collect();
-            TopicResponse::default().with_name(topic.name).with_partitions(partitions)
+            TopicResponse::default()
+                .with_name(topic.name)
+                .with_partitions(partitions)
         });
         DescribeProducersResponse::default().with_topics(topics.collect())
     }
@@ -43,9 +45,10 @@ impl Api for DescribeProducers {
 
 fn describe(broker: &Broker, topic: &TopicName, index: PartitionIndex) -> PartitionResponse {
     let response = PartitionResponse::default().with_partition_index(index.0);
-    let partition = broker.replicas().named(topic, index).and_then(|partition| {
-        partition.closed().map_or(Ok(partition), Err)
-    });
+    let partition = broker
+        .replicas()
+        .named(topic, index)
+        .and_then(|partition| partition.closed().map_or(Ok(partition), Err));
     match partition {
         Ok(partition) => response.with_active_producers(
             partition.with_log(|log| log.producers().iter().map(row).collect()),

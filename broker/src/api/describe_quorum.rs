@@ -34,7 +34,10 @@ impl Api for DescribeQuorum {
         request: DescribeQuorumRequest,
     ) -> DescribeQuorumResponse {
         let status = broker.controller().log().status();
-        let topics = request.topics.into_iter().map(|topic| describe(context.version, topic, &status));
+        let topics = request
+            .topics
+            .into_iter()
+            .map(|topic| describe(context.version, topic, &status));
         let mut response = DescribeQuorumResponse::default().with_topics(topics.collect());
         if context.version >= NODES_FROM {
             response.nodes = nodes(&status);
@@ -53,14 +56,32 @@ fn describe(version: i16, asked: AskedTopic, status: &Status) -> TopicData {
         data.with_leader_id(WireBrokerId(status.leader.unwrap_or(BrokerId::NONE).0))
             .with_leader_epoch(status.epoch.0)
             .with_high_watermark(status.high_watermark.0)
-            .with_current_voters(status.voters.iter().map(|it| replica(version, it)).collect())
-            .with_observers(status.observers.iter().map(|it| replica(version, it)).collect())
+            .with_current_voters(
+                status
+                    .voters
+                    .iter()
+                    .map(|it| replica(version, it))
+                    .collect(),
+            )
+            .with_observers(
+                status
+                    .observers
+                    .iter()
+                    .map(|it| replica(version, it))
+                    .collect(),
+            )
     });
-    TopicData::default().with_partitions(partitions.collect()).with_topic_name(asked.topic_name)
+    TopicData::default()
+        .with_partitions(partitions.collect())
+        .with_topic_name(asked.topic_name)
 }
 
 fn replica(version: i16, status: &ReplicaStatus) -> ReplicaState {
-    let directory = if version < NODES_FROM { Uuid::nil() } else { status.directory_id };
+    let directory = if version < NODES_FROM {
+        Uuid::nil()
+    } else {
+        status.directory_id
+    };
     ReplicaState::default()
         .with_replica_id(WireBrokerId(status.broker_id.0))
         .with_replica_directory_id(directory)
@@ -82,7 +103,9 @@ fn nodes(status: &Status) -> Vec<Node> {
                     .with_host(StrBytes::from_string(listener.host.clone()))
                     .with_port(listener.port)
             });
-            Node::default().with_node_id(WireBrokerId(id)).with_listeners(listeners.collect())
+            Node::default()
+                .with_node_id(WireBrokerId(id))
+                .with_listeners(listeners.collect())
         })
         .collect()
 }

@@ -37,7 +37,11 @@ impl Api for DescribeTopicPartitions {
         let names: BTreeSet<String> = if request.topics.is_empty() {
             image.topics().map(|topic| topic.name.to_string()).collect()
         } else {
-            request.topics.iter().map(|topic| topic.name.to_string()).collect()
+            request
+                .topics
+                .iter()
+                .map(|topic| topic.name.to_string())
+                .collect()
         };
         let limit_max = broker.values().int("max.request.partition.size.limit");
         let limit = request.response_partition_limit.min(limit_max).max(1);
@@ -45,7 +49,11 @@ impl Api for DescribeTopicPartitions {
 
         let mut response = DescribeTopicPartitionsResponse::default();
         for name in names.into_iter().filter(|name| *name >= first_topic) {
-            let start = if name == first_topic { first_partition } else { 0 };
+            let start = if name == first_topic {
+                first_partition
+            } else {
+                0
+            };
             let wire_name = TopicName(StrBytes::from_string(name.clone()));
             if left == 0 {
                 response.next_cursor = Some(cursor(wire_name, start));
@@ -71,7 +79,9 @@ impl Api for DescribeTopicPartitions {
 }
 
 fn cursor(topic: TopicName, partition: i32) -> Cursor {
-    Cursor::default().with_topic_name(topic).with_partition_index(partition)
+    Cursor::default()
+        .with_topic_name(topic)
+        .with_partition_index(partition)
 }
 
 fn unknown(name: TopicName) -> DescribeTopicPartitionsResponseTopic {
@@ -103,7 +113,9 @@ fn describe(
         partitions.push(row(image, index, partition));
     }
     let described = DescribeTopicPartitionsResponseTopic::default()
-        .with_name(Some(TopicName(StrBytes::from_string(topic.name.to_string()))))
+        .with_name(Some(TopicName(StrBytes::from_string(
+            topic.name.to_string(),
+        ))))
         .with_topic_id(topic.id.0)
         .with_is_internal(is_internal(&topic.name))
         .with_partitions(partitions)
@@ -118,7 +130,12 @@ fn row(
 ) -> DescribeTopicPartitionsResponsePartition {
     let is_live = |id: BrokerId| image.broker(id).is_some_and(|broker| !broker.fenced);
     let wire = |ids: &[BrokerId]| ids.iter().map(|id| WireBrokerId(id.0)).collect::<Vec<_>>();
-    let offline: Vec<_> = partition.replicas.iter().copied().filter(|id| !is_live(*id)).collect();
+    let offline: Vec<_> = partition
+        .replicas
+        .iter()
+        .copied()
+        .filter(|id| !is_live(*id))
+        .collect();
     let error = match partition.leader {
         Some(_) => ErrorCode::None,
         None => ErrorCode::LeaderNotAvailable,

@@ -25,9 +25,16 @@ impl Api for ElectLeaders {
         context: &Context,
         request: ElectLeadersRequest,
     ) -> ElectLeadersResponse {
-        let code = if context.version < KIND_FROM { 0 } else { request.election_type };
+        let code = if context.version < KIND_FROM {
+            0
+        } else {
+            request.election_type
+        };
         let elected = match ElectionKind::from_code(code) {
-            None => Err(Error::new(ErrorCode::InvalidRequest, format!("no election of kind {code}"))),
+            None => Err(Error::new(
+                ErrorCode::InvalidRequest,
+                format!("no election of kind {code}"),
+            )),
             Some(kind) => {
                 let partitions = request.topic_partitions.map(|topics| {
                     let topics = topics.into_iter();
@@ -38,7 +45,10 @@ impl Api for ElectLeaders {
                         })
                         .collect()
                 });
-                broker.controller().run(&Operation { kind, partitions }).await
+                broker
+                    .controller()
+                    .run(&Operation { kind, partitions })
+                    .await
             }
         };
         let elected = match elected {
@@ -46,7 +56,11 @@ impl Api for ElectLeaders {
             Err(error) => {
                 let response = ElectLeadersResponse::default();
                 // The oldest version has a place for errors of partitions only.
-                let code = if context.version < KIND_FROM { 0 } else { parts(&error).0 };
+                let code = if context.version < KIND_FROM {
+                    0
+                } else {
+                    parts(&error).0
+                };
                 return response.with_error_code(code);
             }
         };

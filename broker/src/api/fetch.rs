@@ -11,7 +11,9 @@ use milena_protocol::fetch::{
 };
 use milena_protocol::topic::TopicRef;
 use milena_protocol::wire::Writer;
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, api as table, header};
+use milena_protocol::{
+    ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, api as table, header,
+};
 use tokio::time::Instant;
 
 use super::{Context, Row, Served, Unreadable};
@@ -31,7 +33,10 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// The row of Fetch.
 pub(crate) const fn row() -> Row {
-    Row { key: KEY, serve: |broker, context, body| -> Served<'_> { Box::pin(serve(broker, context, body)) } }
+    Row {
+        key: KEY,
+        serve: |broker, context, body| -> Served<'_> { Box::pin(serve(broker, context, body)) },
+    }
 }
 
 /// One partition that a fetch looks at.
@@ -99,7 +104,11 @@ async fn serve(
         },
         deadline: Instant::now() + wait,
     };
-    let reading = Busy::new(Box::pin(read_until_enough(broker, session.targets(), &limits)));
+    let reading = Busy::new(Box::pin(read_until_enough(
+        broker,
+        session.targets(),
+        &limits,
+    )));
     let (found, busy) = reading.await;
     let read_bytes = found.iter().map(|found| found.read.bytes).sum();
     let throttle = broker.throttle_fetch(context, read_bytes, busy);
@@ -127,7 +136,11 @@ fn bytes(size: i32) -> usize {
 }
 
 /// Reads, and where the bytes are too few waits for more, until the deadline.
-async fn read_until_enough(broker: &Arc<Broker>, targets: &[Target], limits: &Limits) -> Vec<Found> {
+async fn read_until_enough(
+    broker: &Arc<Broker>,
+    targets: &[Target],
+    limits: &Limits,
+) -> Vec<Found> {
     let stopping = broker.stopping();
     loop {
         let found = read_all(broker, targets, limits);
@@ -141,7 +154,9 @@ async fn read_until_enough(broker: &Arc<Broker>, targets: &[Target], limits: &Li
         let deficit = i64::try_from(limits.bytes_min - total).unwrap_or(i64::MAX);
         let waiter = FetchWaiter::new(deficit);
         let unchanged = found.iter().all(|found| {
-            let Some(partition) = &found.partition else { return true };
+            let Some(partition) = &found.partition else {
+                return true;
+            };
             partition.wait_for_bytes(found.read.end, limits.isolation, &waiter)
         });
         let ends = if unchanged {
@@ -184,7 +199,11 @@ fn read_all(broker: &Broker, targets: &[Target], limits: &Limits) -> Vec<Found> 
         };
         left = left.saturating_sub(read.bytes);
         is_first &= read.bytes == 0;
-        all.push(Found { target: target.clone(), partition: partition.ok(), read });
+        all.push(Found {
+            target: target.clone(),
+            partition: partition.ok(),
+            read,
+        });
     }
     all
 }
@@ -202,7 +221,10 @@ fn write(
         .map(|found| {
             let pairs = found.read.aborted.iter();
             pairs
-                .map(|&(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset })
+                .map(|&(producer_id, first_offset)| AbortedTransaction {
+                    producer_id,
+                    first_offset,
+                })
                 .collect()
         })
         .collect();
@@ -238,7 +260,11 @@ fn write(
             }
         }
     }
-    Ok(Response { pieces, throttle, closes: false })
+    Ok(Response {
+        pieces,
+        throttle,
+        closes: false,
+    })
 }
 
 fn encode(

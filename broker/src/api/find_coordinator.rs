@@ -40,8 +40,14 @@ impl Api for FindCoordinator {
         let listener = listener_name(broker, context);
         if context.version < BATCH_FROM {
             let found = find(broker, listener, request.key_type, &request.key).await;
-            let Coordinator { node_id, host, port, error_code, error_message, .. } =
-                respond(StrBytes::default(), found);
+            let Coordinator {
+                node_id,
+                host,
+                port,
+                error_code,
+                error_message,
+                ..
+            } = respond(StrBytes::default(), found);
             return FindCoordinatorResponse::default()
                 .with_node_id(node_id)
                 .with_host(host)
@@ -94,21 +100,32 @@ async fn find(
         }
     }
     if broker.image().topic(CONSUMER_OFFSETS).is_none() {
-        broker.create_topic(CONSUMER_OFFSETS).await.map_err(|error| {
-            let reason = error.message.unwrap_or_else(|| error.code.name().to_owned());
-            tracing::warn!(reason, "the topic {CONSUMER_OFFSETS} could not be made");
-            (ErrorCode::CoordinatorNotAvailable, reason)
-        })?;
+        broker
+            .create_topic(CONSUMER_OFFSETS)
+            .await
+            .map_err(|error| {
+                let reason = error
+                    .message
+                    .unwrap_or_else(|| error.code.name().to_owned());
+                tracing::warn!(reason, "the topic {CONSUMER_OFFSETS} could not be made");
+                (ErrorCode::CoordinatorNotAvailable, reason)
+            })?;
     }
     let image = broker.image();
     let topic = image
         .topic(CONSUMER_OFFSETS)
         .ok_or_else(|| unavailable("the topic of the offsets is missing"))?;
     let index = group::partition_for(key, topic.partition_count());
-    let leader = topic.partition(index).and_then(|partition| partition.leader);
+    let leader = topic
+        .partition(index)
+        .and_then(|partition| partition.leader);
     let leader = leader.and_then(|leader| image.broker(leader));
     let endpoint = leader.and_then(|leader| Some((leader.id, leader.endpoint(listener)?)));
     let (id, endpoint) =
         endpoint.ok_or_else(|| unavailable("the partition of the group has no leader"))?;
-    Ok(Found { id: id.0, host: endpoint.host.clone(), port: i32::from(endpoint.port) })
+    Ok(Found {
+        id: id.0,
+        host: endpoint.host.clone(),
+        port: i32::from(endpoint.port),
+    })
 }

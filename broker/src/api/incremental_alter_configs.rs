@@ -31,16 +31,28 @@ impl Api for IncrementalAlterConfigs {
             match change(&asked) {
                 Ok(change) => resources.push(change),
                 Err(error) => {
-                    answers.push(Answer::refused(asked.resource_type, &asked.resource_name, &error));
+                    answers.push(Answer::refused(
+                        asked.resource_type,
+                        &asked.resource_name,
+                        &error,
+                    ));
                 }
             }
         }
-        let named: Vec<_> = resources.iter().map(|change| change.resource.clone()).collect();
-        let operation = Operation { resources, validate_only: request.validate_only };
+        let named: Vec<_> = resources
+            .iter()
+            .map(|change| change.resource.clone())
+            .collect();
+        let operation = Operation {
+            resources,
+            validate_only: request.validate_only,
+        };
         match broker.controller().run(&operation).await {
             Ok(results) => answers.extend(results.iter().map(Answer::of)),
             Err(error) => answers.extend(
-                named.iter().map(|named| Answer::refused(named.kind.code(), &named.name, &error)),
+                named
+                    .iter()
+                    .map(|named| Answer::refused(named.kind.code(), &named.name, &error)),
             ),
         }
         let responses = answers.into_iter().map(|answer| {
@@ -72,7 +84,14 @@ fn change(asked: &AlterConfigsResource) -> Result<ResourceChange, Error> {
             }
         };
         let value = config.value.as_ref().map(ToString::to_string);
-        Ok(ConfigChange { key: config.name.to_string(), operation, value })
+        Ok(ConfigChange {
+            key: config.name.to_string(),
+            operation,
+            value,
+        })
     });
-    Ok(ResourceChange { resource, changes: changes.collect::<Result<_, _>>()? })
+    Ok(ResourceChange {
+        resource,
+        changes: changes.collect::<Result<_, _>>()?,
+    })
 }

@@ -38,7 +38,11 @@ impl Api for ListConfigResources {
         } else if request.resource_types.is_empty() {
             Some(KINDS.to_vec())
         } else {
-            request.resource_types.iter().map(|&code| ResourceKind::from_code(code)).collect()
+            request
+                .resource_types
+                .iter()
+                .map(|&code| ResourceKind::from_code(code))
+                .collect()
         };
         let Some(kinds) = asked else {
             return ListConfigResourcesResponse::default()
@@ -64,9 +68,10 @@ impl Api for ListConfigResources {
 fn names(image: &Image, kind: ResourceKind) -> BTreeSet<String> {
     match kind {
         ResourceKind::Topic => image.topics().map(|topic| topic.name.to_string()).collect(),
-        ResourceKind::Broker | ResourceKind::BrokerLogger => {
-            image.brokers().map(|broker| broker.id.to_string()).collect()
-        }
+        ResourceKind::Broker | ResourceKind::BrokerLogger => image
+            .brokers()
+            .map(|broker| broker.id.to_string())
+            .collect(),
         ResourceKind::ClientMetrics | ResourceKind::Group => image
             .config_resources()
             .filter(|resource| resource.kind == kind)

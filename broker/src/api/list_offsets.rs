@@ -43,8 +43,11 @@ struct Position {
 }
 
 impl Position {
-    const NONE: Self =
-        Self { offset: Offset::NONE, timestamp: Timestamp::NONE, epoch: LeaderEpoch::NONE };
+    const NONE: Self = Self {
+        offset: Offset::NONE,
+        timestamp: Timestamp::NONE,
+        epoch: LeaderEpoch::NONE,
+    };
 }
 
 impl Api for ListOffsets {
@@ -73,9 +76,7 @@ impl Api for ListOffsets {
                             shared
                                 .replicas()
                                 .named(&topic.name, PartitionIndex(asked.partition_index))
-                                .and_then(|partition| {
-                                    find(&partition, asked, version, isolation)
-                                })
+                                .and_then(|partition| find(&partition, asked, version, isolation))
                         } else {
                             Err(ErrorCode::InvalidRequest)
                         };
@@ -110,7 +111,11 @@ fn respond(
         .with_error_code(error.code())
         .with_offset(position.offset.0)
         .with_timestamp(position.timestamp.0)
-        .with_leader_epoch(if version < EPOCH_FROM { -1 } else { position.epoch.0 })
+        .with_leader_epoch(if version < EPOCH_FROM {
+            -1
+        } else {
+            position.epoch.0
+        })
 }
 
 /// First version that knows a special position; none where every version does or the position is
@@ -145,7 +150,11 @@ fn find(
         Isolation::Uncommitted => partition.high_watermark(),
         Isolation::Committed => partition.last_stable(),
     };
-    let at = |offset, epoch| Position { offset, epoch, timestamp: Timestamp::NONE };
+    let at = |offset, epoch| Position {
+        offset,
+        epoch,
+        timestamp: Timestamp::NONE,
+    };
     match timestamp {
         LATEST => Ok(at(end, partition.leader_epoch())),
         EARLIEST | EARLIEST_LOCAL => {
@@ -154,14 +163,21 @@ fn find(
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(Position::NONE),
         MAX_TIMESTAMP => Ok(visible(partition.max_timestamp()?, end)),
-        _ => Ok(visible(partition.offset_for_timestamp(Timestamp(timestamp))?, end)),
+        _ => Ok(visible(
+            partition.offset_for_timestamp(Timestamp(timestamp))?,
+            end,
+        )),
     }
 }
 
 /// What a lookup found, unless it lies at or beyond `end`, which the reader may not see.
 fn visible(found: Option<(Offset, Timestamp, LeaderEpoch)>, end: Offset) -> Position {
     match found {
-        Some((offset, timestamp, epoch)) if offset < end => Position { offset, timestamp, epoch },
+        Some((offset, timestamp, epoch)) if offset < end => Position {
+            offset,
+            timestamp,
+            epoch,
+        },
         _ => Position::NONE,
     }
 }

@@ -7,8 +7,8 @@ use kafka_protocol::messages::list_partition_reassignments_response::{
     OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 use kafka_protocol::messages::{
-    BrokerId as WireBrokerId, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
-    TopicName,
+    BrokerId as WireBrokerId, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, TopicName,
 };
 use milena_cluster::metadata::ListPartitionReassignments as Operation;
 use milena_protocol::{BrokerId, PartitionIndex};

@@ -7,7 +7,9 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::messages::{
+    BrokerId as WireBrokerId, MetadataRequest, MetadataResponse, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use milena_cluster::metadata::{Image, Partition, Topic};
 use milena_protocol::{BrokerId, ErrorCode, PartitionIndex, TopicId};
@@ -31,8 +33,7 @@ impl Api for Metadata {
         context: &Context,
         request: MetadataRequest,
     ) -> MetadataResponse {
-        let creates =
-            context.version < CREATION_FROM || request.allow_auto_topic_creation;
+        let creates = context.version < CREATION_FROM || request.allow_auto_topic_creation;
         let asked = match request.topics {
             None => None,
             Some(topics) if topics.is_empty() && context.version < EMPTY_IS_NONE_FROM => None,
@@ -70,7 +71,10 @@ impl Api for Metadata {
 
 /// Name of the listener that a request came through.
 pub(super) fn listener_name<'a>(broker: &'a Broker, context: &Context) -> &'a str {
-    broker.advertised().get(context.peer.listener).map_or("", |listener| listener.name.as_str())
+    broker
+        .advertised()
+        .get(context.peer.listener)
+        .map_or("", |listener| listener.name.as_str())
 }
 
 /// Makes the topics that are asked for by name and missing, where the configuration allows it.
@@ -81,7 +85,10 @@ async fn create_missing(broker: &Arc<Broker>, topics: &[MetadataRequestTopic]) {
     let missing: BTreeSet<&str> = {
         let image = broker.image();
         let named = topics.iter().filter_map(|topic| topic.name.as_ref());
-        named.map(|name| name.as_str()).filter(|name| image.topic(name).is_none()).collect()
+        named
+            .map(|name| name.as_str())
+            .filter(|name| image.topic(name).is_none())
+            .collect()
     };
     for name in missing {
         // Whoever asks sees in the response that the topic is missing, and asks again.
@@ -103,7 +110,10 @@ impl View<'_> {
         let live = self.image.brokers().filter(|broker| !broker.fenced);
         live.filter_map(|broker| {
             let endpoint = broker.endpoint(self.listener)?;
-            let rack = broker.rack.as_deref().map(|rack| StrBytes::from_string(rack.to_owned()));
+            let rack = broker
+                .rack
+                .as_deref()
+                .map(|rack| StrBytes::from_string(rack.to_owned()));
             Some(
                 MetadataResponseBroker::default()
                     .with_node_id(WireBrokerId(broker.id.0))
@@ -148,10 +158,14 @@ impl View<'_> {
     }
 
     fn topic(&self, topic: &Topic) -> MetadataResponseTopic {
-        let partitions =
-            topic.partitions.iter().map(|(&index, partition)| self.partition(index, partition));
+        let partitions = topic
+            .partitions
+            .iter()
+            .map(|(&index, partition)| self.partition(index, partition));
         let mut response = MetadataResponseTopic::default()
-            .with_name(Some(TopicName(StrBytes::from_string(topic.name.to_string()))))
+            .with_name(Some(TopicName(StrBytes::from_string(
+                topic.name.to_string(),
+            ))))
             .with_topic_id(topic.id.0)
             .with_is_internal(is_internal(&topic.name))
             .with_partitions(partitions.collect());
@@ -168,8 +182,11 @@ impl View<'_> {
             (Some(_), None) => ErrorCode::ListenerNotFound,
             (Some(_), Some(_)) => ErrorCode::None,
         };
-        let offline =
-            partition.replicas.iter().copied().filter(|replica| !self.is_reachable(*replica));
+        let offline = partition
+            .replicas
+            .iter()
+            .copied()
+            .filter(|replica| !self.is_reachable(*replica));
         MetadataResponsePartition::default()
             .with_error_code(error.code())
             .with_partition_index(index.0)

@@ -133,7 +133,8 @@ pub(crate) enum Started {
 }
 
 /// A response future.
-pub(crate) type Served<'a> = Pin<Box<dyn Future<Output = Result<Response, Unreadable>> + Send + 'a>>;
+pub(crate) type Served<'a> =
+    Pin<Box<dyn Future<Output = Result<Response, Unreadable>> + Send + 'a>>;
 
 /// One API of the table.
 pub(crate) struct Row {
@@ -186,8 +187,7 @@ pub(crate) trait Api: 'static {
     /// Reads the body of a request that the guard has walked.
     fn decode(version: i16, body: &mut Bytes) -> Result<Self::Request, Unreadable> {
         let version = message::wire_version(Self::Request::KEY, version);
-        Self::Request::decode(body, version)
-            .map_err(|error| Unreadable::Message(error.to_string()))
+        Self::Request::decode(body, version).map_err(|error| Unreadable::Message(error.to_string()))
     }
 
     /// Writes the body of a response.
@@ -197,7 +197,9 @@ pub(crate) trait Api: 'static {
         out: &mut BytesMut,
     ) -> Result<(), Unreadable> {
         let version = message::wire_version(Self::Request::KEY, version);
-        response.encode(out, version).map_err(|error| Unreadable::Message(error.to_string()))
+        response
+            .encode(out, version)
+            .map_err(|error| Unreadable::Message(error.to_string()))
     }
 }
 
@@ -206,7 +208,10 @@ pub(crate) const fn row<A: Api>() -> Row
 where
     <A::Request as Message>::Response: Send,
 {
-    Row { key: A::Request::KEY, serve: |broker, context, body| Box::pin(typed::<A>(broker, context, body)) }
+    Row {
+        key: A::Request::KEY,
+        serve: |broker, context, body| Box::pin(typed::<A>(broker, context, body)),
+    }
 }
 
 async fn typed<A: Api>(
@@ -224,7 +229,10 @@ where
     let (mut response, busy) = handled.await;
     let throttle = broker.throttle_request(context, busy);
     if !throttle.is_zero() {
-        A::throttle(&mut response, i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX));
+        A::throttle(
+            &mut response,
+            i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX),
+        );
     }
     let mut response = encode(context, |out| A::encode(version, &response, out))?;
     response.throttle = throttle;
@@ -240,7 +248,11 @@ pub(crate) fn encode(
     out.extend_from_slice(&[0; 4]);
     let header_version =
         table::response_header_version(context.api_key, context.version).unwrap_or_default();
-    header::write_response(&mut Writer::new(&mut out), context.correlation_id, header_version);
+    header::write_response(
+        &mut Writer::new(&mut out),
+        context.correlation_id,
+        header_version,
+    );
     body(&mut out)?;
     let length = i32::try_from(out.len() - 4)
         .map_err(|_| Unreadable::Message("the response exceeds 2 GiB".to_owned()))?;
@@ -264,7 +276,13 @@ pub(crate) fn start(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Started {
 }
 
 fn begin(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Result<Started, Unreadable> {
-    let Incoming { mut frame, peer, client_id, wake, grant } = incoming;
+    let Incoming {
+        mut frame,
+        peer,
+        client_id,
+        wake,
+        grant,
+    } = incoming;
     let (parsed, body_at) = RequestHeader::parse(&frame).map_err(Unreadable::Header)?;
     if parsed.client_id != client_id.as_deref() {
         *client_id = parsed.client_id.map(Arc::from);
@@ -283,7 +301,10 @@ fn begin(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Result<Started, Unread
         if context.api_key == API_VERSIONS {
             return rows::unsupported_api_versions(&context).map(Started::Ready);
         }
-        return Err(Unreadable::Version { key: context.api_key, version: context.version });
+        return Err(Unreadable::Version {
+            key: context.api_key,
+            version: context.version,
+        });
     }
     let body = frame.split_off(body_at);
     if context.api_key == PRODUCE {
@@ -293,14 +314,21 @@ fn begin(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Result<Started, Unread
         .iter()
         .find(|row| row.key == context.api_key)
         .ok_or(Unreadable::Key(context.api_key))?;
-    Ok(Started::Serial(Request { context, body: body.freeze(), row, _grant: grant }))
+    Ok(Started::Serial(Request {
+        context,
+        body: body.freeze(),
+        row,
+        _grant: grant,
+    }))
 }
 
 /// Serves a request.
 pub(crate) async fn serve(broker: &Arc<Broker>, request: Request) -> Response {
     let started = Instant::now();
     let served = (request.row.serve)(broker, &request.context, request.body).await;
-    broker.metrics().request_seconds(request.context.api_key, started.elapsed());
+    broker
+        .metrics()
+        .request_seconds(request.context.api_key, started.elapsed());
     match served {
         Ok(response) => response,
         Err(error) => {

@@ -6,7 +6,9 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPa
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderTopicResult,
 };
-use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, TopicName};
+use kafka_protocol::messages::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, TopicName,
+};
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex};
 
 use super::{Api, Context};
@@ -23,9 +25,14 @@ impl Api for OffsetForLeaderEpoch {
         request: OffsetForLeaderEpochRequest,
     ) -> OffsetForLeaderEpochResponse {
         let topics = request.topics.into_iter().map(|topic| {
-            let partitions =
-                topic.partitions.iter().map(|asked| respond(broker, &topic.topic, asked)).collect();
-            OffsetForLeaderTopicResult::default().with_topic(topic.topic).with_partitions(partitions)
+            let partitions = topic
+                .partitions
+                .iter()
+                .map(|asked| respond(broker, &topic.topic, asked))
+                .collect();
+            OffsetForLeaderTopicResult::default()
+                .with_topic(topic.topic)
+                .with_partitions(partitions)
         });
         OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
     }
@@ -51,7 +58,9 @@ fn find(
     topic: &TopicName,
     asked: &OffsetForLeaderPartition,
 ) -> Result<(LeaderEpoch, Offset), ErrorCode> {
-    let partition = broker.replicas().named(topic, PartitionIndex(asked.partition))?;
+    let partition = broker
+        .replicas()
+        .named(topic, PartitionIndex(asked.partition))?;
     if let Some(error) = partition.closed() {
         return Err(error);
     }

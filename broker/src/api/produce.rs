@@ -85,14 +85,28 @@ pub(crate) fn start(
 
     // From the back, so that each part is cut off without a copy.
     for (slot, span) in spans.iter().enumerate().rev() {
-        let Some(range) = span.records.clone() else { continue };
+        let Some(range) = span.records.clone() else {
+            continue;
+        };
         body.truncate(range.end);
         let records = body.split_off(range.start);
-        let Some((topic, index)) = partitions.get(slot) else { continue };
-        let target = Target { broker, context: &context, acks, topic, index: *index };
+        let Some((topic, index)) = partitions.get(slot) else {
+            continue;
+        };
+        let target = Target {
+            broker,
+            context: &context,
+            acks,
+            topic,
+            index: *index,
+        };
         target.append(records, &completion, slot);
     }
-    for (slot, _) in spans.iter().enumerate().filter(|(_, span)| span.records.is_none()) {
+    for (slot, _) in spans
+        .iter()
+        .enumerate()
+        .filter(|(_, span)| span.records.is_none())
+    {
         let message = "a produce request must carry records for each of its partitions";
         completion.finish(
             slot,
@@ -102,8 +116,18 @@ pub(crate) fn start(
     let now = Instant::now();
     let throttle = broker.throttle_produce(&context, request_bytes, now - started);
     let deadline = now + timeout.min(TIMEOUT_MAX);
-    let reply = Reply { context, acks, partitions, throttle };
-    Ok(Started::Waiting(Waiting { completion, deadline, reply, _grant: grant }))
+    let reply = Reply {
+        context,
+        acks,
+        partitions,
+        throttle,
+    };
+    Ok(Started::Waiting(Waiting {
+        completion,
+        deadline,
+        reply,
+        _grant: grant,
+    }))
 }
 
 /// The topics of the request. Neighbours of one topic share one name.
@@ -174,7 +198,10 @@ impl Target<'_> {
     fn partition(&self) -> Result<Arc<Partition>, Appended> {
         if !matches!(self.acks, -1..=1) {
             let message = format!("acks must be -1, 0 or 1, not {}", self.acks);
-            return Err(Appended::refused(ErrorCode::InvalidRequiredAcks, Some(message)));
+            return Err(Appended::refused(
+                ErrorCode::InvalidRequiredAcks,
+                Some(message),
+            ));
         }
         let topic = match self.topic {
             Named::Known(topic) => topic,
@@ -187,7 +214,10 @@ impl Target<'_> {
             && self.context.client_id.as_deref() != Some(ADMIN_CLIENT_ID)
         {
             let message = format!("{} is written by the broker alone", topic.name);
-            return Err(Appended::refused(ErrorCode::InvalidTopicException, Some(message)));
+            return Err(Appended::refused(
+                ErrorCode::InvalidTopicException,
+                Some(message),
+            ));
         }
         self.broker
             .replicas()
@@ -198,7 +228,9 @@ impl Target<'_> {
     /// What depends on the version of the request or on what this broker serves.
     fn check_batch(&self, records: &[u8]) -> Result<(), Appended> {
         // A header that cannot be read is refused by the validation, with its reason.
-        let Ok(header) = BatchHeader::parse(records) else { return Ok(()) };
+        let Ok(header) = BatchHeader::parse(records) else {
+            return Ok(());
+        };
         let codec = header.attributes.compression();
         if codec == Some(Compression::Zstd) && self.context.version < ZSTD_FROM {
             let message = "zstd batches need version 7 of the produce request".to_owned();
@@ -217,18 +249,32 @@ impl Target<'_> {
 
 /// Writes the response.
 pub(crate) fn finish(broker: &Arc<Broker>, waiting: Waiting) -> Response {
-    let Reply { context, acks, partitions, throttle } = waiting.reply;
+    let Reply {
+        context,
+        acks,
+        partitions,
+        throttle,
+    } = waiting.reply;
     let outcomes = waiting.completion.take();
-    let failed = outcomes.iter().filter(|outcome| outcome.error.is_err()).count();
+    let failed = outcomes
+        .iter()
+        .filter(|outcome| outcome.error.is_err())
+        .count();
     for _ in 0..failed {
         broker.metrics().produce_rejected();
     }
     if acks == 0 {
-        let mut response = if failed == 0 { Response::nothing() } else { Response::close() };
+        let mut response = if failed == 0 {
+            Response::nothing()
+        } else {
+            Response::close()
+        };
         response.throttle = throttle;
         return response;
     }
-    let response = encode(&context, |out| write(&context, &partitions, &outcomes, throttle, out));
+    let response = encode(&context, |out| {
+        write(&context, &partitions, &outcomes, throttle, out)
+    });
     match response {
         Ok(mut response) => {
             response.throttle = throttle;
@@ -250,7 +296,11 @@ fn write(
         .iter()
         .map(|outcome| {
             let errors = outcome.record_errors.iter();
-            errors.map(|(index, message)| RecordError { batch_index: *index, message: Some(message) })
+            errors
+                .map(|(index, message)| RecordError {
+                    batch_index: *index,
+                    message: Some(message),
+                })
                 .collect()
         })
         .collect();
@@ -258,14 +308,16 @@ fn write(
         .iter()
         .zip(outcomes)
         .zip(&record_errors)
-        .map(|(((topic, index), outcome), record_errors)| PartitionResponse {
-            base_offset: outcome.base_offset,
-            log_append_time: outcome.append_time,
-            log_start: outcome.log_start,
-            record_errors,
-            error_message: outcome.message.as_deref(),
-            ..PartitionResponse::error(topic.reference(by_id), *index, outcome.error)
-        })
+        .map(
+            |(((topic, index), outcome), record_errors)| PartitionResponse {
+                base_offset: outcome.base_offset,
+                log_append_time: outcome.append_time,
+                log_start: outcome.log_start,
+                record_errors,
+                error_message: outcome.message.as_deref(),
+                ..PartitionResponse::error(topic.reference(by_id), *index, outcome.error)
+            },
+        )
         .collect();
     let response = produce::Response {
         partitions: &responses,

@@ -57,12 +57,15 @@ fn is_served(info: &table::ApiInfo) -> bool {
 
 /// The advertised versions, by key.
 pub(crate) fn advertised() -> impl Iterator<Item = ApiVersion> {
-    table::APIS.iter().filter(|info| is_served(info)).map(|info| {
-        ApiVersion::default()
-            .with_api_key(info.key)
-            .with_min_version(info.min_advertised)
-            .with_max_version(info.max_version)
-    })
+    table::APIS
+        .iter()
+        .filter(|info| is_served(info))
+        .map(|info| {
+            ApiVersion::default()
+                .with_api_key(info.key)
+                .with_min_version(info.min_advertised)
+                .with_max_version(info.max_version)
+        })
 }
 
 /// The answer to an ApiVersions request of a version that is not served: the shape of version 0 with
@@ -73,6 +76,8 @@ pub(crate) fn unsupported_api_versions(context: &Context) -> Result<Response, Un
         .with_error_code(ErrorCode::UnsupportedVersion.code())
         .with_api_keys(own.collect());
     encode(context, |out| {
-        response.encode(out, 0).map_err(|error| Unreadable::Message(error.to_string()))
+        response
+            .encode(out, 0)
+            .map_err(|error| Unreadable::Message(error.to_string()))
     })
 }

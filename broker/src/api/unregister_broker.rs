@@ -20,9 +20,13 @@ impl Api for UnregisterBroker {
         _context: &Context,
         request: UnregisterBrokerRequest,
     ) -> UnregisterBrokerResponse {
-        let operation = Operation { broker_id: BrokerId(request.broker_id.0) };
+        let operation = Operation {
+            broker_id: BrokerId(request.broker_id.0),
+        };
         let (code, message) = error_of(&broker.controller().run(&operation).await);
-        UnregisterBrokerResponse::default().with_error_code(code).with_error_message(message)
+        UnregisterBrokerResponse::default()
+            .with_error_code(code)
+            .with_error_message(message)
     }
 
     fn throttle(response: &mut UnregisterBrokerResponse, throttle_ms: i32) {

@@ -26,11 +26,16 @@ impl Api for UpdateFeatures {
         context: &Context,
         request: UpdateFeaturesRequest,
     ) -> UpdateFeaturesResponse {
-        let names: Vec<_> =
-            request.feature_updates.iter().map(|update| update.feature.clone()).collect();
+        let names: Vec<_> = request
+            .feature_updates
+            .iter()
+            .map(|update| update.feature.clone())
+            .collect();
         let updates = request.feature_updates.into_iter();
         let operation = Operation {
-            updates: updates.map(|update| read(context.version, update)).collect(),
+            updates: updates
+                .map(|update| read(context.version, update))
+                .collect(),
             validate_only: request.validate_only,
         };
         let result = broker.controller().run(&operation).await;
@@ -61,5 +66,9 @@ fn read(version: i16, update: FeatureUpdateKey) -> FeatureUpdate {
         (true, false) => UpgradeKind::Upgrade,
         (false, _) => UpgradeKind::from_code(update.upgrade_type),
     };
-    FeatureUpdate { name: update.feature.to_string(), level: update.max_version_level, upgrade }
+    FeatureUpdate {
+        name: update.feature.to_string(),
+        level: update.max_version_level,
+        upgrade,
+    }
 }

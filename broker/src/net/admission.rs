@@ -23,7 +23,10 @@ impl Admission {
     pub(crate) fn new(bytes: u64) -> Self {
         let units = (bytes / UNIT_BYTES as u64).clamp(1, 1 << 28);
         let units_max = u32::try_from(units).expect("clamped to 28 bits");
-        Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
+        Self {
+            units: Arc::new(Semaphore::new(units_max as usize)),
+            units_max,
+        }
     }
 
     /// Waits until `bytes` are free. A request larger than the whole budget gets all of it.
@@ -34,7 +37,9 @@ impl Admission {
         if bytes <= UNIT_BYTES {
             return None;
         }
-        let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX).min(self.units_max);
+        let units = u32::try_from(bytes / UNIT_BYTES)
+            .unwrap_or(u32::MAX)
+            .min(self.units_max);
         Arc::clone(&self.units).acquire_many_owned(units).await.ok()
     }
 }

@@ -47,7 +47,10 @@ pub(crate) struct Response {
 impl Response {
     /// A response of bytes in memory.
     pub(crate) fn bytes(bytes: Bytes) -> Self {
-        Self { pieces: VecDeque::from([Piece::Bytes(bytes)]), ..Self::default() }
+        Self {
+            pieces: VecDeque::from([Piece::Bytes(bytes)]),
+            ..Self::default()
+        }
     }
 
     /// No bytes at all, as for Produce with `acks=0`.
@@ -58,6 +61,9 @@ impl Response {
     /// No bytes, and the connection ends: the only way to tell a producer with `acks=0` of an error,
     /// and what Kafka does with requests it cannot read.
     pub(crate) fn close() -> Self {
-        Self { closes: true, ..Self::default() }
+        Self {
+            closes: true,
+            ..Self::default()
+        }
     }
 }

@@ -60,12 +60,21 @@ fn send_some(stream: &TcpStream, pieces: &VecDeque<Piece>) -> io::Result<usize> 
     match pieces.front() {
         None => Ok(0),
         Some(Piece::Bytes(_)) => send_bytes(stream, pieces),
-        Some(Piece::File { file, position, length }) => {
+        Some(Piece::File {
+            file,
+            position,
+            length,
+        }) => {
             let slice = (*length).min(FILE_SLICE_BYTES);
             match file.descriptor() {
                 Some(descriptor) => {
                     let mut offset = *position;
-                    Ok(rustix::fs::sendfile(stream, descriptor, Some(&mut offset), slice)?)
+                    Ok(rustix::fs::sendfile(
+                        stream,
+                        descriptor,
+                        Some(&mut offset),
+                        slice,
+                    )?)
                 }
                 None => {
                     let mut buffer = vec![0; slice];
@@ -87,7 +96,9 @@ fn send_bytes(stream: &TcpStream, pieces: &VecDeque<Piece>) -> io::Result<usize>
     for piece in pieces {
         match piece {
             Piece::Bytes(bytes) => {
-                let Some(slot) = slices.get_mut(count) else { break };
+                let Some(slot) = slices.get_mut(count) else {
+                    break;
+                };
                 *slot = IoSlice::new(bytes);
                 count += 1;
             }
@@ -98,7 +109,12 @@ fn send_bytes(stream: &TcpStream, pieces: &VecDeque<Piece>) -> io::Result<usize>
         }
     }
     let slices = slices.get(..count).unwrap_or_default();
-    Ok(rustix::net::sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)?)
+    Ok(rustix::net::sendmsg(
+        stream,
+        slices,
+        &mut SendAncillaryBuffer::default(),
+        flags,
+    )?)
 }
 
 /// Removes the first `sent` bytes.
@@ -108,7 +124,9 @@ fn advance(pieces: &mut VecDeque<Piece>, mut sent: usize) {
         if length > sent {
             match first {
                 Piece::Bytes(bytes) => bytes.advance(sent),
-                Piece::File { position, length, .. } => {
+                Piece::File {
+                    position, length, ..
+                } => {
                     *position += sent as u64;
                     *length -= sent;
                 }
@@ -142,7 +160,11 @@ mod tests {
         let mut pieces = VecDeque::from([
             Piece::Bytes(Bytes::from_static(b"head")),
             Piece::Bytes(Bytes::new()),
-            Piece::File { file, position: 8, length: content.len() - 16 },
+            Piece::File {
+                file,
+                position: 8,
+                length: content.len() - 16,
+            },
             Piece::Bytes(Bytes::from_static(b"tail")),
         ]);
         let mut expected = b"head".to_vec();
@@ -150,7 +172,9 @@ mod tests {
         expected.extend_from_slice(b"tail");
 
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
-        let mut client = TcpStream::connect(listener.local_addr().expect("address")).await.expect("up");
+        let mut client = TcpStream::connect(listener.local_addr().expect("address"))
+            .await
+            .expect("up");
         let (server, _) = listener.accept().await.expect("accepted");
         let mut received = Vec::new();
         let (sent, read) = tokio::join!(

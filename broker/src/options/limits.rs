@@ -42,7 +42,9 @@ impl Limits {
                 connections_max: size("max.connections"),
                 per_ip_max: size("max.connections.per.ip"),
                 per_ip_overrides: overrides(
-                    &values.string("max.connections.per.ip.overrides").unwrap_or_default(),
+                    &values
+                        .string("max.connections.per.ip.overrides")
+                        .unwrap_or_default(),
                 ),
             },
         }
@@ -70,8 +72,14 @@ pub(crate) fn request_memory_bytes(values: &BrokerValues) -> u64 {
 
 fn memory_bytes() -> u64 {
     let info = rustix::system::sysinfo();
-    let bytes = info.totalram.saturating_mul(u64::from(info.mem_unit).max(1));
-    if bytes == 0 { MEMORY_BYTES_UNKNOWN } else { bytes }
+    let bytes = info
+        .totalram
+        .saturating_mul(u64::from(info.mem_unit).max(1));
+    if bytes == 0 {
+        MEMORY_BYTES_UNKNOWN
+    } else {
+        bytes
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +89,10 @@ mod tests {
     #[test]
     fn overrides_are_addresses_with_counts() {
         let read = overrides("127.0.0.1:5, [::1]:7,host:3,");
-        let expected = [(IpAddr::from([127, 0, 0, 1]), 5), ("::1".parse().expect("address"), 7)];
+        let expected = [
+            (IpAddr::from([127, 0, 0, 1]), 5),
+            ("::1".parse().expect("address"), 7),
+        ];
         assert_eq!(read, BTreeMap::from(expected));
     }
 }

@@ -55,7 +55,9 @@ impl Options {
         mode: Mode,
     ) -> Result<(Self, Vec<String>), Vec<Fault>> {
         for (key, value) in defaults(mode) {
-            values.entry((*key).to_owned()).or_insert_with(|| (*value).to_owned());
+            values
+                .entry((*key).to_owned())
+                .or_insert_with(|| (*value).to_owned());
         }
         let config = BrokerValues::new(values.clone());
         let mut faults = config.faults();
@@ -114,7 +116,10 @@ const fn defaults(mode: Mode) -> &'static [(&'static str, &'static str)] {
 }
 
 fn fault(key: &str, message: String) -> Fault {
-    Fault { key: key.to_owned(), message }
+    Fault {
+        key: key.to_owned(),
+        message,
+    }
 }
 
 /// `node.id`, or its old name `broker.id`.
@@ -124,14 +129,24 @@ fn node_id(
     faults: &mut Vec<Fault>,
 ) -> BrokerId {
     let is_given = |key: &str| values.contains_key(key);
-    let key = if is_given("node.id") { "node.id" } else { "broker.id" };
+    let key = if is_given("node.id") {
+        "node.id"
+    } else {
+        "broker.id"
+    };
     if !is_given(key) {
-        faults.push(fault("node.id", "node.id is missing: expected a number from 0 up".to_owned()));
+        faults.push(fault(
+            "node.id",
+            "node.id is missing: expected a number from 0 up".to_owned(),
+        ));
         return BrokerId::NONE;
     }
     let id = config.int(key);
     if id < 0 && !faults.iter().any(|fault| fault.key == key) {
-        faults.push(fault(key, format!("{key} is {id}: expected a number from 0 up")));
+        faults.push(fault(
+            key,
+            format!("{key} is {id}: expected a number from 0 up"),
+        ));
     }
     BrokerId(id)
 }
@@ -151,13 +166,18 @@ fn check_roles(config: &BrokerValues, faults: &mut Vec<Fault>) {
                 .to_owned(),
         ));
     }
-    for key in ["controller.quorum.voters", "controller.quorum.bootstrap.servers"] {
+    for key in [
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+    ] {
         let voters = config.list(key);
         if voters.len() > 1 {
             let count = voters.len();
             faults.push(fault(
                 key,
-                format!("{key} names {count} controllers: clusters of several nodes are not served yet"),
+                format!(
+                    "{key} names {count} controllers: clusters of several nodes are not served yet"
+                ),
             ));
         }
     }
@@ -167,7 +187,11 @@ fn log_dirs(config: &BrokerValues) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let listed = config.list("log.dirs");
     let single = config.string("log.dir");
-    let given = if listed.is_empty() { single.into_iter().collect() } else { listed };
+    let given = if listed.is_empty() {
+        single.into_iter().collect()
+    } else {
+        listed
+    };
     for path in given.into_iter().map(PathBuf::from) {
         if !paths.contains(&path) {
             paths.push(path);
@@ -193,9 +217,15 @@ fn endpoints(
     // Nothing outside this process talks to the controller of a single node.
     let is_client = |endpoint: &Endpoint| !controllers.contains(&endpoint.name);
     let listeners: Vec<_> = all.into_iter().filter(is_client).collect();
-    let given = values.get("advertised.listeners").is_some_and(|text| !text.trim().is_empty());
+    let given = values
+        .get("advertised.listeners")
+        .is_some_and(|text| !text.trim().is_empty());
     let mut advertised = if given {
-        listeners::parse("advertised.listeners", &text("advertised.listeners"), &mut messages)
+        listeners::parse(
+            "advertised.listeners",
+            &text("advertised.listeners"),
+            &mut messages,
+        )
     } else {
         Vec::new()
     };
@@ -205,7 +235,10 @@ fn endpoints(
         faults.push(Fault { key, message });
     }
     if listeners.is_empty() && faults.is_empty() {
-        faults.push(fault("listeners", "listeners has none for clients".to_owned()));
+        faults.push(fault(
+            "listeners",
+            "listeners has none for clients".to_owned(),
+        ));
     }
     check_advertised(&listeners, &advertised, given, faults);
     check_protocols(config, &listeners, faults);
@@ -219,10 +252,16 @@ fn check_advertised(
     faults: &mut Vec<Fault>,
 ) {
     for endpoint in advertised {
-        if !listeners.iter().any(|listener| listener.name == endpoint.name) {
+        if !listeners
+            .iter()
+            .any(|listener| listener.name == endpoint.name)
+        {
             faults.push(fault(
                 "advertised.listeners",
-                format!("advertised.listeners has {}, which is not in listeners", endpoint.name),
+                format!(
+                    "advertised.listeners has {}, which is not in listeners",
+                    endpoint.name
+                ),
             ));
         }
         if endpoint.is_wildcard() {
@@ -239,7 +278,9 @@ fn check_advertised(
         return;
     }
     // An empty host is advertised as the name of the machine, as Kafka does.
-    for endpoint in listeners.iter().filter(|endpoint| endpoint.is_wildcard() && !endpoint.host.is_empty())
+    for endpoint in listeners
+        .iter()
+        .filter(|endpoint| endpoint.is_wildcard() && !endpoint.host.is_empty())
     {
         faults.push(fault(
             "advertised.listeners",
@@ -254,19 +295,26 @@ fn check_advertised(
 
 /// Every listener must be plaintext: nothing else is served.
 fn check_protocols(config: &BrokerValues, listeners: &[Endpoint], faults: &mut Vec<Fault>) {
-    let map = config.string("listener.security.protocol.map").unwrap_or_default();
+    let map = config
+        .string("listener.security.protocol.map")
+        .unwrap_or_default();
     let mapped: BTreeMap<String, String> = map
         .split(',')
         .filter_map(|entry| entry.trim().split_once(':'))
         .map(|(name, protocol)| (name.to_ascii_uppercase(), protocol.to_ascii_uppercase()))
         .collect();
     for listener in listeners {
-        let protocol = mapped.get(&listener.name).map_or(listener.name.as_str(), String::as_str);
+        let protocol = mapped
+            .get(&listener.name)
+            .map_or(listener.name.as_str(), String::as_str);
         match protocol {
             "PLAINTEXT" => {}
             "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => faults.push(fault(
                 "listener.security.protocol.map",
-                format!("listener {} has protocol {protocol}: only PLAINTEXT is served yet", listener.name),
+                format!(
+                    "listener {} has protocol {protocol}: only PLAINTEXT is served yet",
+                    listener.name
+                ),
             )),
             _ => faults.push(fault(
                 "listener.security.protocol.map",

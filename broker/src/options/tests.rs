@@ -1,7 +1,9 @@
 use super::*;
 
 fn read(mode: Mode, values: &[(&str, &str)]) -> Result<Options, Vec<String>> {
-    let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let values = values
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     Options::from_values(values.collect(), mode)
         .map(|(options, _)| options)
         .map_err(|faults| faults.into_iter().map(|fault| fault.key).collect())
@@ -27,7 +29,13 @@ fn every_fault_is_reported_at_once() {
         ],
     )
     .expect_err("faults");
-    for key in ["node.id", "listeners", "num.partitions", "process.roles", "advertised.listeners"] {
+    for key in [
+        "node.id",
+        "listeners",
+        "num.partitions",
+        "process.roles",
+        "advertised.listeners",
+    ] {
         assert!(faults.iter().any(|fault| fault == key), "{key}: {faults:?}");
     }
 }
@@ -35,11 +43,17 @@ fn every_fault_is_reported_at_once() {
 #[test]
 fn all_addresses_need_an_advertised_one() {
     let listeners = ("listeners", "PLAINTEXT://0.0.0.0:9092");
-    assert_eq!(read(Mode::Dev, &[listeners]).expect_err("refused"), ["advertised.listeners"]);
+    assert_eq!(
+        read(Mode::Dev, &[listeners]).expect_err("refused"),
+        ["advertised.listeners"]
+    );
     let advertised = ("advertised.listeners", "PLAINTEXT://10.0.0.1:9092");
     assert!(read(Mode::Dev, &[listeners, advertised]).is_ok());
     let meta = ("advertised.listeners", "PLAINTEXT://0.0.0.0:9092");
-    assert_eq!(read(Mode::Dev, &[listeners, meta]).expect_err("refused"), ["advertised.listeners"]);
+    assert_eq!(
+        read(Mode::Dev, &[listeners, meta]).expect_err("refused"),
+        ["advertised.listeners"]
+    );
 }
 
 #[test]
@@ -52,7 +66,10 @@ fn a_controller_listener_is_not_bound() {
             ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
             ("controller.listener.names", "CONTROLLER"),
             ("controller.quorum.bootstrap.servers", "localhost:9093"),
-            ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+            (
+                "listener.security.protocol.map",
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            ),
         ],
     )
     .expect("options");

@@ -29,7 +29,10 @@ impl Partition {
     /// Appends a batch, now or as soon as the present holder of the lock gets to it. The outcome
     /// goes to the completion.
     pub(crate) fn append(self: &Arc<Self>, append: Append) {
-        self.inbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(append);
+        self.inbox
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(append);
         self.combine();
     }
 
@@ -47,7 +50,9 @@ impl Partition {
             .into_iter()
             .filter_map(|append| {
                 if few && append.all {
-                    append.completion.fail(append.slot, ErrorCode::NotEnoughReplicas);
+                    append
+                        .completion
+                        .fail(append.slot, ErrorCode::NotEnoughReplicas);
                     return None;
                 }
                 Some((append.records, (append.completion, append.slot, append.all)))
@@ -106,16 +111,27 @@ impl Partition {
             ..Appended::refused(ErrorCode::None, None)
         };
         let needs: Offset = match outcome {
-            Outcome::Appended { base_offset, last_offset, append_time, bytes } => {
+            Outcome::Appended {
+                base_offset,
+                last_offset,
+                append_time,
+                bytes,
+            } => {
                 let next = last_offset.plus(1);
                 self.metrics.appended(bytes.len());
-                state.above_hw.push_back((next, i64::try_from(bytes.len()).unwrap_or(i64::MAX)));
+                state
+                    .above_hw
+                    .push_back((next, i64::try_from(bytes.len()).unwrap_or(i64::MAX)));
                 state.tail.push(base_offset, next, bytes);
                 let append_time = append_time.unwrap_or(Timestamp::NONE);
                 completion.note(slot, stored(base_offset, append_time));
                 next
             }
-            Outcome::Duplicate { base_offset, last_offset, append_time } => {
+            Outcome::Duplicate {
+                base_offset,
+                last_offset,
+                append_time,
+            } => {
                 completion.note(slot, stored(base_offset, append_time));
                 last_offset.plus(1)
             }
@@ -125,7 +141,11 @@ impl Partition {
             }
         };
         if all && needs > state.log.high_watermark() {
-            state.acks.push(AckWaiter { needs, completion: Arc::clone(completion), slot });
+            state.acks.push(AckWaiter {
+                needs,
+                completion: Arc::clone(completion),
+                slot,
+            });
         } else {
             completion.settle();
         }

@@ -6,8 +6,8 @@
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use milena_log::directory::Lock;
 use milena_log::storage::{Space, Storage};
@@ -63,7 +63,10 @@ impl Directory {
         metrics: Arc<Metrics>,
         failures: Arc<Notify>,
     ) -> io::Result<Arc<Self>> {
-        let name = opened.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = opened
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let directory = Self {
             syncer: Syncer::start(name.as_deref().unwrap_or("log"))?,
             path: opened.path,
@@ -156,7 +159,9 @@ impl Directory {
             let mut doomed = self.doomed.lock().unwrap_or_else(PoisonError::into_inner);
             let (due, later) = doomed.drain(..).partition(|(due, _)| *due <= now);
             *doomed = later;
-            due.into_iter().map(|(_, path): (Timestamp, PathBuf)| path).collect()
+            due.into_iter()
+                .map(|(_, path): (Timestamp, PathBuf)| path)
+                .collect()
         };
         if self.is_failed() {
             return;
@@ -211,11 +216,14 @@ impl Directories {
 
     /// The directory at `path`, as `log.dirs` writes it.
     pub(crate) fn at(&self, path: &str) -> Option<&Arc<Directory>> {
-        self.iter().find(|directory| directory.path == Path::new(path))
+        self.iter()
+            .find(|directory| directory.path == Path::new(path))
     }
 
     /// The online directory with the fewest partitions; `count` tells how many one has.
     pub(crate) fn emptiest(&self, count: impl Fn(&Directory) -> usize) -> Option<&Arc<Directory>> {
-        self.iter().filter(|directory| !directory.is_failed()).min_by_key(|directory| count(directory))
+        self.iter()
+            .filter(|directory| !directory.is_failed())
+            .min_by_key(|directory| count(directory))
     }
 }

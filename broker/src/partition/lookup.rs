@@ -55,13 +55,20 @@ impl Partition {
     /// The epoch that wrote the record at `offset`, or that of the leader where none has yet.
     pub(crate) fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
         let state = self.lock();
-        state.log.epochs().epoch_for_offset(offset).unwrap_or_else(|| state.core.leader_epoch())
+        state
+            .log
+            .epochs()
+            .epoch_for_offset(offset)
+            .unwrap_or_else(|| state.core.leader_epoch())
     }
 
     /// Makes `before` the start of the log; nothing changes where it is larger already. Returns the
     /// start, which is durable once the checkpoint of the directory is written. The caller has
     /// checked that `before` is at most the high watermark.
-    pub(crate) fn delete_records_before(self: &Arc<Self>, before: Offset) -> Result<Offset, ErrorCode> {
+    pub(crate) fn delete_records_before(
+        self: &Arc<Self>,
+        before: Offset,
+    ) -> Result<Offset, ErrorCode> {
         let deleted = self.with(|state| {
             let start = state.log.delete_records_before(before)?;
             if let Some(high_watermark) = state.core.on_log_start(start) {

@@ -126,7 +126,12 @@ impl Partition {
 
     /// Where the log lies.
     pub(crate) fn directory(&self) -> Arc<Directory> {
-        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .directory
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// The configuration in force.
@@ -177,7 +182,10 @@ impl Partition {
     /// Puts another configuration into force.
     pub(crate) fn configure(self: &Arc<Self>, settings: Arc<Settings>) {
         let log_config = Arc::clone(&settings.log);
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
         self.with(|state| {
             state.log.set_config(log_config);
             let advanced = state.core.set_settings(settings.replication());
@@ -233,10 +241,18 @@ impl Partition {
 
     fn publish(&self, state: &State) {
         let log = &state.log;
-        self.positions.log_start.store(log.log_start().0, Ordering::Release);
-        self.positions.last_stable.store(log.last_stable().0, Ordering::Release);
-        self.positions.high_watermark.store(log.high_watermark().0, Ordering::Release);
-        self.positions.log_end.store(log.log_end().0, Ordering::Release);
+        self.positions
+            .log_start
+            .store(log.log_start().0, Ordering::Release);
+        self.positions
+            .last_stable
+            .store(log.last_stable().0, Ordering::Release);
+        self.positions
+            .high_watermark
+            .store(log.high_watermark().0, Ordering::Release);
+        self.positions
+            .log_end
+            .store(log.log_end().0, Ordering::Release);
     }
 
     fn take_inbox(&self) -> Vec<Append> {
@@ -244,7 +260,10 @@ impl Partition {
     }
 
     fn inbox_is_empty(&self) -> bool {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.inbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     /// Empties the inbox, unless somebody else holds the lock: they will.
@@ -256,7 +275,11 @@ impl Partition {
                 Err(TryLockError::WouldBlock) => return,
             };
             let appends = self.take_inbox();
-            let syncs = if appends.is_empty() { false } else { self.append_all(&mut state, appends) };
+            let syncs = if appends.is_empty() {
+                false
+            } else {
+                self.append_all(&mut state, appends)
+            };
             self.publish(&state);
             drop(state);
             if syncs {
@@ -276,7 +299,9 @@ impl Partition {
     pub(crate) fn sync(self: &Arc<Self>) {
         // Cleared first: what is appended from here on queues the partition again.
         self.queued_for_sync.store(false, Ordering::Release);
-        let Some(ticket) = self.with(|state| state.log.begin_sync()) else { return };
+        let Some(ticket) = self.with(|state| state.log.begin_sync()) else {
+            return;
+        };
         let started = clock::instant();
         let synced = ticket.sync();
         self.metrics.synced(started.elapsed());
@@ -303,8 +328,10 @@ impl State {
         self.log.set_high_watermark(high_watermark);
         self.acks.advance(high_watermark);
         let mut bytes = 0;
-        while let Some(&(_, size)) =
-            self.above_hw.front().filter(|(end, _)| *end <= high_watermark)
+        while let Some(&(_, size)) = self
+            .above_hw
+            .front()
+            .filter(|(end, _)| *end <= high_watermark)
         {
             bytes += size;
             self.above_hw.pop_front();

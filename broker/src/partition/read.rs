@@ -139,10 +139,16 @@ impl State {
             ..Read::failed(ErrorCode::None)
         };
         if let Some(diverging) = self.diverging(request) {
-            return Read { diverging: Some(diverging), ..positions };
+            return Read {
+                diverging: Some(diverging),
+                ..positions
+            };
         }
         if request.offset < self.log.log_start() || request.offset > self.log.log_end() {
-            return Read { error: ErrorCode::OffsetOutOfRange, ..positions };
+            return Read {
+                error: ErrorCode::OffsetOutOfRange,
+                ..positions
+            };
         }
         let end = self.end(request.isolation);
         if request.offset >= end {
@@ -158,14 +164,23 @@ impl State {
                 match aborted {
                     Ok(aborted) => {
                         let pairs = aborted.iter();
-                        let aborted =
-                            pairs.map(|txn| (txn.producer_id, txn.first_offset)).collect();
-                        Read { pieces, bytes, aborted, ..positions }
+                        let aborted = pairs
+                            .map(|txn| (txn.producer_id, txn.first_offset))
+                            .collect();
+                        Read {
+                            pieces,
+                            bytes,
+                            aborted,
+                            ..positions
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(partition = %self.log.topic_partition(), %error,
                             "aborted transactions cannot be read");
-                        Read { error: ErrorCode::KafkaStorageError, ..positions }
+                        Read {
+                            error: ErrorCode::KafkaStorageError,
+                            ..positions
+                        }
                     }
                 }
             }
@@ -192,7 +207,11 @@ impl State {
         })?;
         Ok(match slice.file {
             Some(file) if slice.length > 0 => {
-                vec![Piece::File { file, position: slice.position, length: slice.length }]
+                vec![Piece::File {
+                    file,
+                    position: slice.position,
+                    length: slice.length,
+                }]
             }
             _ => Vec::new(),
         })
@@ -218,7 +237,11 @@ pub(crate) fn collect(pieces: &[Piece]) -> std::io::Result<Bytes> {
     for piece in pieces {
         match piece {
             Piece::Bytes(bytes) => all.extend_from_slice(bytes),
-            Piece::File { file, position, length } => {
+            Piece::File {
+                file,
+                position,
+                length,
+            } => {
                 let start = all.len();
                 all.resize(start + length, 0);
                 let read = file.read_at(&mut all[start..], *position)?;

@@ -21,7 +21,11 @@ impl Partition {
         let assignment = assignment(registered, image);
         let leads = assignment.leader == own;
         let taken = self.with(|state| {
-            if leads { state.lead(&assignment) } else { state.follow(&assignment) }
+            if leads {
+                state.lead(&assignment)
+            } else {
+                state.follow(&assignment)
+            }
         });
         match taken {
             Ok(is_new) => {
@@ -42,7 +46,10 @@ impl Partition {
 }
 
 impl State {
-    fn lead(&mut self, assignment: &Assignment) -> Result<bool, milena_cluster::replication::Stale> {
+    fn lead(
+        &mut self,
+        assignment: &Assignment,
+    ) -> Result<bool, milena_cluster::replication::Stale> {
         let transition = self.core.become_leader(assignment, clock::now())?;
         if let Some((epoch, _)) = transition.epoch_start {
             self.log.assign_epoch(epoch);
@@ -59,7 +66,8 @@ impl State {
         assignment: &Assignment,
     ) -> Result<bool, milena_cluster::replication::Stale> {
         let transition = self.core.become_follower(assignment)?;
-        self.acks.fail(milena_protocol::ErrorCode::NotLeaderOrFollower);
+        self.acks
+            .fail(milena_protocol::ErrorCode::NotLeaderOrFollower);
         self.fetches.wake_all();
         Ok(transition.is_new_epoch)
     }

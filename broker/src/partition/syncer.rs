@@ -43,7 +43,10 @@ impl Syncer {
         let thread = std::thread::Builder::new()
             .name(format!("sync-{name}"))
             .spawn(move || for_thread.run())?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Queues a partition that has unsynced records. The caller sees to it that a partition is
@@ -59,7 +62,11 @@ impl Syncer {
     pub(crate) fn stop(&self) {
         self.shared.lock().stops = true;
         self.shared.arrived.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             // A panic of the thread has been reported by the panic hook.
             drop(thread.join());
@@ -76,7 +83,10 @@ impl Shared {
         loop {
             let mut queue = self.lock();
             while queue.partitions.is_empty() && !queue.stops {
-                queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self
+                    .arrived
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
             let round = std::mem::take(&mut queue.partitions);
             drop(queue);

@@ -31,12 +31,17 @@ impl Tail {
         if self.batches.back().is_some_and(|last| last.next != base) {
             self.clear();
         }
-        let bytes =
-            if bytes.len() <= COPY_BYTES_MAX { Bytes::copy_from_slice(&bytes) } else { bytes };
+        let bytes = if bytes.len() <= COPY_BYTES_MAX {
+            Bytes::copy_from_slice(&bytes)
+        } else {
+            bytes
+        };
         self.bytes += bytes.len();
         self.batches.push_back(Batch { base, next, bytes });
         while self.bytes > TAIL_BYTES_MAX {
-            let Some(oldest) = self.batches.pop_front() else { break };
+            let Some(oldest) = self.batches.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.bytes.len();
         }
     }

@@ -33,7 +33,11 @@ impl AckWaiters {
 
     /// Settles those that the high watermark has reached.
     pub(crate) fn advance(&mut self, high_watermark: Offset) {
-        while self.0.front().is_some_and(|first| first.needs <= high_watermark) {
+        while self
+            .0
+            .front()
+            .is_some_and(|first| first.needs <= high_watermark)
+        {
             if let Some(waiter) = self.0.pop_front() {
                 waiter.completion.settle();
             }
@@ -126,7 +130,8 @@ impl FetchWaiters {
     }
 
     fn forget_ended(&mut self) {
-        self.0.retain(|waiter| !waiter.ended.load(Ordering::Acquire));
+        self.0
+            .retain(|waiter| !waiter.ended.load(Ordering::Acquire));
     }
 }
 
@@ -151,8 +156,19 @@ mod tests {
         assert!(!completion.is_done());
         waiters.fail(ErrorCode::KafkaStorageError);
         assert!(completion.is_done());
-        let errors: Vec<_> = completion.take().iter().map(|outcome| outcome.error).collect();
-        assert_eq!(errors, [ErrorCode::None, ErrorCode::None, ErrorCode::KafkaStorageError]);
+        let errors: Vec<_> = completion
+            .take()
+            .iter()
+            .map(|outcome| outcome.error)
+            .collect();
+        assert_eq!(
+            errors,
+            [
+                ErrorCode::None,
+                ErrorCode::None,
+                ErrorCode::KafkaStorageError
+            ]
+        );
     }
 
     #[tokio::test]

@@ -18,15 +18,22 @@ type Offsets = BTreeMap<TopicPartition, Offset>;
 pub(super) struct Written(BTreeMap<PathBuf, Offsets>);
 
 /// A kind of checkpoint: the name of its file, and the offset of a partition; none leaves it out.
-type Kind = (&'static str, fn(&std::sync::Arc<Partition>) -> Option<Offset>);
+type Kind = (
+    &'static str,
+    fn(&std::sync::Arc<Partition>) -> Option<Offset>,
+);
 
 const KINDS: [Kind; 3] = [
-    (checkpoint::RECOVERY_POINT, |partition| Some(partition.with_log(|log| log.flushed()))),
+    (checkpoint::RECOVERY_POINT, |partition| {
+        Some(partition.with_log(|log| log.flushed()))
+    }),
     (checkpoint::LOG_START_OFFSET, |partition| {
         // Kafka leaves out logs that start where their first segment does.
         Some(partition.log_start()).filter(|start| start.0 > 0)
     }),
-    (checkpoint::REPLICATION_OFFSET, |partition| Some(partition.high_watermark())),
+    (checkpoint::REPLICATION_OFFSET, |partition| {
+        Some(partition.high_watermark())
+    }),
 ];
 
 impl Replicas {
@@ -40,7 +47,11 @@ impl Replicas {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let partitions = self.all();
         let mut outcome = Ok(());
-        for directory in self.directories.iter().filter(|directory| !directory.is_failed()) {
+        for directory in self
+            .directories
+            .iter()
+            .filter(|directory| !directory.is_failed())
+        {
             let hosted = |partition: &&std::sync::Arc<Partition>| {
                 partition.directory().id() == directory.id()
                     && partition.closed() != Some(ErrorCode::UnknownTopicOrPartition)

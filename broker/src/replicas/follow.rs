@@ -25,7 +25,11 @@ pub(crate) struct Followed {
 }
 
 /// How the log of a new partition was left.
-const NEW_LOG: OpenState = OpenState { clean: true, recovery_point: Offset(0), log_start: None };
+const NEW_LOG: OpenState = OpenState {
+    clean: true,
+    recovery_point: Offset(0),
+    log_start: None,
+};
 
 /// A partition of a topic while its slot is still open.
 enum Planned {
@@ -49,7 +53,9 @@ impl Replicas {
         let mut tasks = Vec::new();
         let mut plans = Vec::new();
         for topic in image.topics() {
-            let before = previous.as_ref().and_then(|image| image.topic_by_id(topic.id));
+            let before = previous
+                .as_ref()
+                .and_then(|image| image.topic_by_id(topic.id));
             if before.is_some_and(|before| before.partitions.ptr_eq(&topic.partitions)) {
                 continue;
             }
@@ -143,11 +149,21 @@ impl Replicas {
         }
         let settings = Arc::clone(settings);
         let topic_id = topic.id;
-        Some(Task { topic_partition, topic_id, directory, state, high_watermark, settings })
+        Some(Task {
+            topic_partition,
+            topic_id,
+            directory,
+            state,
+            high_watermark,
+            settings,
+        })
     }
 
     fn choose(&self, assigned: Uuid) -> Option<&Arc<Directory>> {
-        if let Some(directory) = self.directories.iter().find(|directory| directory.id() == assigned)
+        if let Some(directory) = self
+            .directories
+            .iter()
+            .find(|directory| directory.id() == assigned)
         {
             return Some(directory);
         }
@@ -159,7 +175,8 @@ impl Replicas {
         for partition in self.all() {
             *counts.entry(partition.directory().id()).or_default() += 1;
         }
-        self.directories.emptiest(|directory| counts.get(&directory.id()).copied().unwrap_or(0))
+        self.directories
+            .emptiest(|directory| counts.get(&directory.id()).copied().unwrap_or(0))
     }
 
     fn install(
@@ -187,8 +204,11 @@ impl Replicas {
                 followed.led.push(Arc::clone(partition));
             }
         }
-        let topic =
-            Arc::new(Topic { id: topic.id, name: Arc::clone(&topic.name), slots });
+        let topic = Arc::new(Topic {
+            id: topic.id,
+            name: Arc::clone(&topic.name),
+            slots,
+        });
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         topics.by_id.insert(topic.id, Arc::clone(&topic));
         topics.by_name.insert(Arc::clone(&topic.name), topic);
@@ -206,7 +226,11 @@ impl Replicas {
                 .collect();
             for topic in &gone {
                 topics.by_id.remove(&topic.id);
-                if topics.by_name.get(&topic.name).is_some_and(|named| named.id == topic.id) {
+                if topics
+                    .by_name
+                    .get(&topic.name)
+                    .is_some_and(|named| named.id == topic.id)
+                {
                     topics.by_name.remove(&topic.name);
                 }
             }
@@ -277,5 +301,7 @@ impl Replicas {
 pub(crate) fn overrides(image: &Image, topic: &str) -> BTreeMap<String, String> {
     let configs = image.configs(&ConfigResource::topic(topic));
     let configs = configs.into_iter().flatten();
-    configs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    configs
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
 }

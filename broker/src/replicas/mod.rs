@@ -26,8 +26,11 @@ pub(crate) use follow::{Followed, overrides};
 pub(crate) use open::{Found, scan};
 
 /// Topics that the broker itself keeps.
-const INTERNAL_TOPICS: [&str; 3] =
-    ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+const INTERNAL_TOPICS: [&str; 3] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+];
 
 /// True for a topic that the broker itself keeps.
 pub(crate) fn is_internal(topic: &str) -> bool {
@@ -91,7 +94,10 @@ impl Replicas {
         let handles = directories
             .iter()
             .map(|directory| {
-                (directory.id(), Handles::new(Arc::clone(directory.storage()), handles_max))
+                (
+                    directory.id(),
+                    Handles::new(Arc::clone(directory.storage()), handles_max),
+                )
             })
             .collect();
         Self {
@@ -130,7 +136,9 @@ impl Replicas {
         topic: &Topic,
         index: PartitionIndex,
     ) -> Result<Arc<Partition>, ErrorCode> {
-        let slot = usize::try_from(index.0).ok().and_then(|index| topic.slots.get(index));
+        let slot = usize::try_from(index.0)
+            .ok()
+            .and_then(|index| topic.slots.get(index));
         match slot {
             Some(Slot::Hosted(partition)) => Ok(Arc::clone(partition)),
             Some(Slot::Offline) => Err(ErrorCode::KafkaStorageError),
@@ -163,7 +171,10 @@ impl Replicas {
         index: PartitionIndex,
     ) -> Result<Arc<Partition>, ErrorCode> {
         let topics = self.topics();
-        let topic = topics.by_name.get(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let topic = topics
+            .by_name
+            .get(topic)
+            .ok_or(ErrorCode::UnknownTopicOrPartition)?;
         self.partition(topic, index)
     }
 
@@ -186,7 +197,9 @@ impl Replicas {
 
     /// The hosted partitions of one topic, by index.
     pub(crate) fn of_topic(&self, name: &str) -> Vec<Arc<Partition>> {
-        let Some(topic) = self.topic(name) else { return Vec::new() };
+        let Some(topic) = self.topic(name) else {
+            return Vec::new();
+        };
         topic
             .slots
             .iter()
@@ -205,7 +218,11 @@ impl Replicas {
                 partition.close(ErrorCode::KafkaStorageError);
             }
         }
-        let failed = self.directories.iter().filter(|directory| directory.is_failed()).count();
+        let failed = self
+            .directories
+            .iter()
+            .filter(|directory| directory.is_failed())
+            .count();
         self.failed.send_replace(failed);
     }
 
@@ -219,11 +236,15 @@ impl Replicas {
         let is_damaged =
             |partition: &Arc<Partition>| partition.with_log(|log| log.damage().is_some());
         let partitions = self.all().into_iter().filter(is_damaged);
-        partitions.map(|partition| partition.topic_partition().clone()).collect()
+        partitions
+            .map(|partition| partition.topic_partition().clone())
+            .collect()
     }
 
     /// True where no directory is online.
     pub(crate) fn all_failed(&self) -> bool {
-        self.directories.iter().all(|directory| directory.is_failed())
+        self.directories
+            .iter()
+            .all(|directory| directory.is_failed())
     }
 }

@@ -56,7 +56,10 @@ impl Session {
         mut found: Vec<Found>,
     ) -> Result<(i32, Vec<Found>), ErrorCode> {
         let answers: Vec<Answer> = found.iter().map(answer).collect();
-        let closed = broker.sessions().0.close(&self.opened, &answers, clock::now())?;
+        let closed = broker
+            .sessions()
+            .0
+            .close(&self.opened, &answers, clock::now())?;
         if self.opened.is_incremental() {
             let mut is_included = closed.is_included.into_iter();
             found.retain(|_| is_included.next().unwrap_or(true));
@@ -113,7 +116,11 @@ pub(super) fn open(
     };
     let opened = broker.sessions().0.open(request, clock::now())?;
     let mut topics = Topics { broker, last: None };
-    let targets = opened.targets().iter().map(|wanted| topics.target(wanted)).collect();
+    let targets = opened
+        .targets()
+        .iter()
+        .map(|wanted| topics.target(wanted))
+        .collect();
     Ok(Session { opened, targets })
 }
 
@@ -173,11 +180,16 @@ impl Topics<'_> {
         let (found, otherwise) = match topic {
             Topic::Name(name) => (
                 replicas.topic(name),
-                (TopicId::ZERO, Arc::clone(name), ErrorCode::UnknownTopicOrPartition),
+                (
+                    TopicId::ZERO,
+                    Arc::clone(name),
+                    ErrorCode::UnknownTopicOrPartition,
+                ),
             ),
-            Topic::Id(id) => {
-                (replicas.topic_by_id(*id), (*id, Arc::from(""), ErrorCode::UnknownTopicId))
-            }
+            Topic::Id(id) => (
+                replicas.topic_by_id(*id),
+                (*id, Arc::from(""), ErrorCode::UnknownTopicId),
+            ),
         };
         let resolved = match found {
             Some(topic) => (topic.id, Arc::clone(&topic.name), ErrorCode::None),

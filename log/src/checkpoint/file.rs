@@ -97,23 +97,24 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// # Errors
 /// What the file system says. The old content stays, unless only the last sync has failed.
 pub fn write_atomically(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(storage, path, bytes, true)?;
+    let temporary = write_beside(storage, path, bytes, true)?;
+    storage.rename(&temporary, path)?;
     sync_parent(storage, path)
 }
 
 /// As [`write_atomically`], with the checksum beside it.
 ///
+/// The new checksum is there before the new content takes its place: who is killed between the two
+/// renames leaves content whose checksum still has its temporary name, where [`read_sealed`] looks.
+///
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_sealed(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(storage, path, bytes, true)?;
-    let seal = seal_of(bytes);
-    replace(
-        storage,
-        &with_suffix(path, SIDECAR_SUFFIX),
-        seal.as_bytes(),
-        false,
-    )?;
+    let temporary = write_beside(storage, path, bytes, true)?;
+    let sidecar = with_suffix(path, SIDECAR_SUFFIX);
+    let seal = write_beside(storage, &sidecar, seal_of(bytes).as_bytes(), false)?;
+    storage.rename(&temporary, path)?;
+    storage.rename(&seal, &sidecar)?;
     sync_parent(storage, path)
 }
 
@@ -121,7 +122,13 @@ fn seal_of(bytes: &[u8]) -> String {
     format!("{:08x} {}\n", crc32c(bytes), bytes.len())
 }
 
-fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8], is_synced: bool) -> io::Result<()> {
+/// Writes bytes under the temporary name of a file, which is returned.
+fn write_beside(
+    storage: &dyn Storage,
+    path: &Path,
+    bytes: &[u8],
+    is_synced: bool,
+) -> io::Result<PathBuf> {
     let temporary = with_suffix(path, TEMPORARY_SUFFIX);
     let file = storage.open_or_create(&temporary)?;
     file.set_len(0)?;
@@ -129,8 +136,7 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8], is_synced: bool) ->
     if is_synced {
         file.sync()?;
     }
-    drop(file);
-    storage.rename(&temporary, path)
+    Ok(temporary)
 }
 
 fn sync_parent(storage: &dyn Storage, path: &Path) -> io::Result<()> {
@@ -181,10 +187,13 @@ pub fn read_sealed(storage: &dyn Storage, path: &Path) -> Result<Option<Loaded<V
         return Ok(None);
     };
     let sidecar = with_suffix(path, SIDECAR_SUFFIX);
+    let expected = seal_of(&value);
     // Whatever is wrong with the sidecar, the file itself may be good.
-    let sidecar = read_whole(storage, &sidecar, SIDECAR_BYTES_MAX).unwrap_or_default();
-    let seal = match sidecar {
-        Some(text) if text == seal_of(&value).as_bytes() => Seal::Matches,
+    let text = |path: &Path| read_whole(storage, path, SIDECAR_BYTES_MAX).unwrap_or_default();
+    let is_expected = |text: &Option<Vec<u8>>| text.as_deref() == Some(expected.as_bytes());
+    let seal = match text(&sidecar) {
+        text if is_expected(&text) => Seal::Matches,
+        _ if is_expected(&text(&with_suffix(&sidecar, TEMPORARY_SUFFIX))) => Seal::Matches,
         Some(text) if is_seal(&text) => Seal::Differs,
         _ => Seal::Absent,
     };

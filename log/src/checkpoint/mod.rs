@@ -9,14 +9,16 @@
 //!
 //! A file is replaced as a whole: temporary file, sync, rename, sync of the directory. Kafka's form
 //! has no checksum, so ours stands beside it in `<file>.crc32c`: CRC-32C and size of the content.
-//! The sidecar is renamed into place without a sync of its own; after a crash it may be missing,
-//! empty or that of the content before. What a reader makes of it:
+//! The sidecar is renamed into place, after its file, without a sync of its own. A process that is
+//! killed between the renames leaves the sidecar under its temporary name, where it counts as well;
+//! after a crash of the machine it may be missing, empty or that of the content before. What a
+//! reader makes of it:
 //!
 //! | sidecar | content parses | answer |
 //! |---|---|---|
-//! | equals content | yes | [`Seal::Matches`] |
+//! | it or the temporary one equals content | yes | [`Seal::Matches`] |
 //! | missing, or no sidecar of ours | yes | [`Seal::Absent`], as after Kafka has written the directory |
-//! | differs | yes | [`Seal::Differs`]: written by a Kafka since, a crash between the two renames, or damage |
+//! | differs | yes | [`Seal::Differs`]: written by a Kafka since, a crash of the machine between the two renames, or damage |
 //! | any | no | an error that names file and line |
 //!
 //! With [`Seal::Differs`] a value that would skip work (a recovery point) must not be trusted; the

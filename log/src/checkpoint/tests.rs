@@ -58,6 +58,26 @@ fn a_written_file_is_read_and_sealed() {
 }
 
 #[test]
+fn a_kill_between_the_renames_leaves_a_sealed_file() {
+    let storage = storage();
+    let path = Path::new(PATH);
+    write_offsets(&storage, path, &some_offsets()).unwrap();
+    let sidecar = format!("{PATH}{SIDECAR_SUFFIX}");
+    let old = read_whole(&storage, Path::new(&sidecar), 64)
+        .unwrap()
+        .unwrap();
+    write_offsets(&storage, path, &BTreeMap::new()).unwrap();
+    let new = read_whole(&storage, Path::new(&sidecar), 64)
+        .unwrap()
+        .unwrap();
+    overwrite(&storage, &sidecar, &old);
+    overwrite(&storage, &format!("{sidecar}.tmp"), &new);
+    let loaded = read_offsets(&storage, path).unwrap().unwrap();
+    assert_eq!(loaded.seal, Seal::Matches);
+    assert!(loaded.value.is_empty());
+}
+
+#[test]
 fn a_foreign_file_is_read_and_told_apart() {
     let storage = storage();
     let path = Path::new(PATH);

@@ -18,10 +18,10 @@ use crate::partition::Opened;
 #[derive(Debug, Error)]
 pub enum DirectoryError {
     /// Another process holds it.
-    #[error("{0}")]
+    #[error(transparent)]
     Locked(#[from] LockError),
     /// Its `meta.properties` is damaged or newer than this program.
-    #[error("{0}")]
+    #[error(transparent)]
     Meta(#[from] MetaError),
     /// It was never formatted.
     #[error("log directory {} is not formatted: run `milena format -c FILE` first", path.display())]
@@ -42,7 +42,7 @@ pub enum DirectoryError {
         path: PathBuf,
     },
     /// The system refuses.
-    #[error("{operation} {}: {source}", path.display())]
+    #[error("{operation} {}", path.display())]
     Io {
         /// What was tried.
         operation: &'static str,

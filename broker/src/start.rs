@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use milena_cluster::metadata::{self as cluster, Heartbeat, Image, RegisterBroker};
-use milena_log::storage::DiskStorage;
+use milena_log::storage::{DiskStorage, Storage as _};
 use milena_protocol::BrokerEpoch;
-use milena_protocol::stored::metadata::Endpoint;
+use milena_protocol::stored::metadata::{Endpoint, Record};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -43,10 +43,10 @@ pub enum StartError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// A listener.
-    #[error("{0}")]
+    #[error(transparent)]
     Bind(#[from] BindError),
     /// A host name that does not resolve.
-    #[error("listener {listener}: resolve {host}: {source}")]
+    #[error("listener {listener}: resolve {host}")]
     Resolve {
         /// The listener.
         listener: String,
@@ -65,7 +65,7 @@ pub enum StartError {
     #[error("{0}")]
     Logs(String),
     /// A thread or another thing that the system does not give.
-    #[error("{0}")]
+    #[error(transparent)]
     System(std::io::Error),
     /// The controller does not take the broker.
     #[error("register the broker: {0}")]
@@ -226,25 +226,39 @@ async fn open_metadata(
         key,
         clock::now,
     );
+    // What is refused here is opened by Kafka again, which minds a folder that it does not know: so
+    // the import is read before the metadata log is made.
+    let is_new = !exists(options, tracker).await?;
+    let imported = if is_new { read_import(options, prepared, tracker).await? } else { None };
     let initial = Image::new(prepared.cluster_id.as_str());
     let log = RaftMetadataLog::open(log_options, initial)
         .await
         .map_err(|error| StartError::Metadata(error.to_string()))?;
-    import(options, prepared, &log, tracker).await?;
+    if log.snapshot().state.features().next().is_none() {
+        // An earlier start may have made the log and ended before it had the records.
+        let records = if is_new { imported } else { read_import(options, prepared, tracker).await? };
+        if let Some(records) = records {
+            import(&log, records).await?;
+        }
+    }
     Ok(log)
 }
 
-/// Takes over the metadata of a directory of Apache Kafka, once.
-async fn import(
+/// True where the metadata log was made before.
+async fn exists(options: &Options, tracker: &TaskTracker) -> Result<bool, StartError> {
+    let path = options.metadata_dir.join(metadata::FOLDER);
+    let found = blocking(tracker, move || (DiskStorage::new().exists(&path), path)).await;
+    let (exists, path) = found;
+    let operation = "look for";
+    exists.map_err(|source| DirectoryError::Io { operation, path, source }.into())
+}
+
+/// Reads the metadata of a directory of Apache Kafka; none where there is none.
+async fn read_import(
     options: &Options,
     prepared: &Prepared,
-    log: &Arc<RaftMetadataLog<Image>>,
     tracker: &TaskTracker,
-) -> Result<(), StartError> {
-    let image = log.snapshot().state;
-    if image.features().next().is_some() {
-        return Ok(());
-    }
+) -> Result<Option<Vec<Record>>, StartError> {
     let (directory, node_id) = (options.metadata_dir.clone(), options.id);
     let is_clean = prepared.opened.iter().all(|(_, is_clean)| *is_clean);
     let is_forced = options.forces_import;
@@ -254,15 +268,21 @@ async fn import(
             import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served };
         import::read_directory(&DiskStorage::new(), &source)
     });
-    let read = read.await;
-    let Some(records) = read.map_err(|error| StartError::Import(error.to_string()))? else {
-        return Ok(());
-    };
-    let entry =
-        metadata::Entry { base_digest: image.digest().0, records, timestamp: clock::now() };
+    read.await.map_err(|error| StartError::Import(error.to_string()))
+}
+
+/// Takes over the metadata of a directory of Apache Kafka, once.
+async fn import(
+    log: &Arc<RaftMetadataLog<Image>>,
+    records: Vec<Record>,
+) -> Result<(), StartError> {
+    let count = records.len();
+    let base_digest = log.snapshot().state.digest().0;
+    let entry = metadata::Entry { base_digest, records, timestamp: clock::now() };
     let proposed =
         log.propose(entry).await.map_err(|error| StartError::Metadata(error.to_string()))?;
     assert!(proposed.applied, "nobody else proposes before the broker serves");
+    info!(records = count, "the metadata of Apache Kafka is taken over; its own log stays as it is");
     Ok(())
 }
 

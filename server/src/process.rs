@@ -47,7 +47,7 @@ pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
 }
 
 /// What is logged unless told otherwise. openraft tells of each of its steps at INFO.
-const LOG_DEFAULT: &str = "info,openraft=warn";
+const LOG_DEFAULT: &str = "info,openraft=error";
 
 /// Sends logs to standard error, from INFO up unless `MILENA_LOG` says otherwise.
 ///

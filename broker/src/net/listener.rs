@@ -10,6 +10,7 @@ use milena_cluster::quota::Admission;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::connection::{Connection, Peer};
@@ -20,7 +21,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener that could not be opened.
 #[derive(Debug, Error)]
-#[error("listen on {address}: {source}")]
+#[error("listen on {address}")]
 pub struct BindError {
     /// The address that was asked for.
     pub address: SocketAddr,
@@ -53,6 +54,7 @@ pub(crate) struct AcceptLimits {
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     counts: Mutex<Counts>,
+    cut: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +73,12 @@ impl Connections {
     ///
     /// # Errors
     /// The limit that is reached.
+    /// Ends all connections, whatever they are at: a peer that does not read must not hold up the
+    /// end of the broker.
+    pub(crate) fn cut(&self) {
+        self.cut.cancel();
+    }
+
     fn admit(&self, ip: IpAddr, limits: &AcceptLimits) -> Result<(), &'static str> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.total >= limits.connections_max {
@@ -181,9 +189,12 @@ impl Listener {
         }
         let peer = Peer { address, listener: self.index };
         let connection = Connection::new(stream, Arc::clone(broker), peer);
+        let cut = broker.connections().cut.clone();
         broker.tracker().spawn(async move {
             let _place = place;
-            connection.run().await;
+            if cut.run_until_cancelled(connection.run()).await.is_none() {
+                debug!(peer = %address, "connection was cut off: the broker has stopped");
+            }
         });
         if let Some(pause) = pause {
             let stopping = broker.stopping();

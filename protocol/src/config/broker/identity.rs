@@ -1,6 +1,6 @@
 //! Identity, roles, listeners, metadata quorum.
 
-use crate::config::broker::{INTERNAL, KRAFTID, LIST, META, ONE, REMOVED, SOME_LIST};
+use crate::config::broker::{INTERNAL, LIST, META, ONE, REMOVED, SOME_LIST};
 use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{Any, AtLeast, Distinct, OneOf};
@@ -10,7 +10,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Id of this node, unique in the cluster.";
     "process.roles" => List, required, Distinct { allowed: Some(&["broker", "controller"]), may_be_empty: false }, High, ReadOnly, Works,
         "Roles of this process: broker, controller or both.";
-    "broker.id" => Int, "-1", Any, High, ReadOnly, NoEffect(KRAFTID),
+    "broker.id" => Int, "-1", Any, High, ReadOnly, Works,
         "Older name of node.id.";
     "broker.rack" => String, null, Any, Medium, ReadOnly, Works,
         "Rack (availability zone) of this broker, as clients and assignors see it.";
@@ -24,13 +24,13 @@ pub(super) const KEYS: &[Key] = keys! {
         "Listener that brokers use among themselves.";
     "security.inter.broker.protocol" => String, "PLAINTEXT", OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), Medium, ReadOnly, NoEffect(ONE),
         "Security protocol among brokers, where no listener is named for it.";
-    "controller.listener.names" => List, required, SOME_LIST, High, ReadOnly, NoEffect(ONE),
+    "controller.listener.names" => List, required, SOME_LIST, High, ReadOnly, Works,
         "Listeners on which a controller serves.";
     "early.start.listeners" => List, null, LIST, High, ReadOnly, NoEffect(ONE),
         "Listeners that open before the authorizer is ready.";
-    "controller.quorum.bootstrap.servers" => List, "", Any, High, ReadOnly, NoEffect(ONE),
+    "controller.quorum.bootstrap.servers" => List, "", Any, High, ReadOnly, Works,
         "Addresses of controllers to find the quorum through.";
-    "controller.quorum.voters" => List, "", Any, High, ReadOnly, NoEffect(ONE),
+    "controller.quorum.voters" => List, "", Any, High, ReadOnly, Works,
         "Voters of a static quorum, as id@host:port.";
     "controller.quorum.auto.join.enable" => Boolean, "false", Any, Low, ReadOnly, NoEffect(ONE),
         "Lets a controller add itself to the voters.";

@@ -213,6 +213,22 @@ impl Partition {
         Ok(offset)
     }
 
+    /// Asks until the log ends here: without acks=all a record may be acknowledged before it is
+    /// visible.
+    ///
+    /// # Errors
+    /// There is no answer, an error, another end beyond this one, or it does not come.
+    pub fn await_end(&mut self, end: i64) -> Result<()> {
+        for _ in 0..10_000 {
+            let found = self.end()?;
+            if found == end {
+                return Ok(());
+            }
+            ensure!(found < end, "the log ends at {found}, beyond {end}");
+        }
+        anyhow::bail!("the log does not reach {end}")
+    }
+
     /// A new producer id with epoch 0.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ async def until(what, attempt):
 
 async def produced(bootstrap, topic, records, **settings):
     """Produces (key, value) or a dict for each record; returns the offsets."""
-    settings = {"max_request_size": 3000000} | settings
+    settings = {"max_request_size": 3000000, "acks": "all"} | settings
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, **settings)
     await producer.start()
     try:
@@ -153,7 +153,8 @@ def values(records):
 
 async def check_acks(bootstrap, acks):
     topic = await make(bootstrap, "acks")
-    await produced(bootstrap, topic, numbered(300), acks=acks)
+    more = {"enable_idempotence": False}
+    await produced(bootstrap, topic, numbered(300), acks=acks, **more)
     equal(values(await read(bootstrap, topic, 300)), [v for _, v in numbered(300)])
 
 

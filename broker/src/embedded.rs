@@ -11,7 +11,10 @@ use crate::broker::Broker;
 use crate::options::Options;
 use crate::start::{self, Running, StartError};
 
-/// Longest wait for connections and tasks at a graceful stop.
+/// Longest wait at a graceful stop for connections to end by themselves: acknowledgements that are
+/// due are sent, and peers that read nothing are not waited for.
+const CONNECTIONS_STOP_WAIT: Duration = Duration::from_secs(3);
+/// Longest wait for tasks after that.
 const STOP_WAIT: Duration = Duration::from_secs(30);
 
 /// State of a broker for those who watch it.
@@ -99,6 +102,10 @@ impl Embedded {
         info!("broker stops");
         broker.stopping().cancel();
         broker.tracker().close();
+        if tokio::time::timeout(CONNECTIONS_STOP_WAIT, broker.tracker().wait()).await.is_err() {
+            info!(connections = broker.connections().total(), "connections are cut off");
+            broker.connections().cut();
+        }
         if tokio::time::timeout(STOP_WAIT, broker.tracker().wait()).await.is_err() {
             warn!("some tasks did not end in time");
         }

@@ -79,9 +79,17 @@ impl Written {
     fn parse(value: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(value)?;
         let mut fields = text.split(' ');
-        let mut field = || fields.next().context("a field").and_then(|f| Ok(f.parse()?));
+        let mut field = || {
+            fields
+                .next()
+                .context("a field")
+                .and_then(|f| Ok(f.parse()?))
+        };
         let (producer, number): (u64, u64) = (field()?, field()?);
-        Ok(Self { producer: usize::try_from(producer)?, number })
+        Ok(Self {
+            producer: usize::try_from(producer)?,
+            number,
+        })
     }
 }
 
@@ -113,7 +121,13 @@ impl Producer {
         let count = 1 + self.random.below(4);
         let size = usize::try_from(20 + self.random.below(6000))?;
         let values: Vec<Vec<u8>> = (self.next..self.next + count)
-            .map(|number| Written { producer: self.index, number }.value(size))
+            .map(|number| {
+                Written {
+                    producer: self.index,
+                    number,
+                }
+                .value(size)
+            })
             .collect();
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let (id, epoch, sequence) = match self.id {
@@ -147,7 +161,9 @@ impl Producer {
         }
         while let Some(batch) = self.in_flight.first().cloned() {
             // The broker may have ended again.
-            let Some(offset) = self.send_again(partition, &batch)? else { return Ok(()) };
+            let Some(offset) = self.send_again(partition, &batch)? else {
+                return Ok(());
+            };
             self.in_flight.remove(0);
             self.note(batch, offset);
         }
@@ -157,12 +173,18 @@ impl Producer {
     /// The offset of a batch that may be there already; none where there is no answer.
     fn send_again(&self, partition: &mut Partition, batch: &Batch) -> Result<Option<i64>> {
         let request = partition.produce_request(self.acks, 0, batch.bytes.clone());
-        let Ok(answer) = partition.connection.call(PRODUCE, &request) else { return Ok(None) };
+        let Ok(answer) = partition.connection.call(PRODUCE, &request) else {
+            return Ok(None);
+        };
         let answer = &answer.responses[0].partition_responses[0];
         match answer.error_code {
             0 => Ok(Some(answer.base_offset)),
             STOPPING => Ok(None),
-            code => bail!("producer {}: batch {} got error {code} again", self.index, batch.first),
+            code => bail!(
+                "producer {}: batch {} got error {code} again",
+                self.index,
+                batch.first
+            ),
         }
     }
 
@@ -233,7 +255,8 @@ impl Content {
             for record in &Records::open(&header, &batch, 1 << 20)? {
                 let record = record?;
                 let value = record.value.context("a value")?;
-                self.records.insert(record.offset(&header).0, Written::parse(value)?);
+                self.records
+                    .insert(record.offset(&header).0, Written::parse(value)?);
             }
             self.end = next;
         }
@@ -246,9 +269,16 @@ impl Content {
         while self.end < end {
             let before = self.end;
             let read = partition.fetch_one(Fetch::at(self.end))?;
-            ensure!(read.error_code == 0, "fetch at {before}: error {}", read.error_code);
+            ensure!(
+                read.error_code == 0,
+                "fetch at {before}: error {}",
+                read.error_code
+            );
             self.add(read.records.context("records")?)?;
-            ensure!(self.end > before, "no record at {before}, the log ends at {end}");
+            ensure!(
+                self.end > before,
+                "no record at {before}, the log ends at {end}"
+            );
         }
         Ok(())
     }
@@ -256,9 +286,15 @@ impl Content {
 
 /// Reads until the connection ends: what a consumer saw.
 fn consume(mut partition: Partition, from: i64) -> Result<Content> {
-    let mut seen = Content { end: from, ..Content::default() };
+    let mut seen = Content {
+        end: from,
+        ..Content::default()
+    };
     loop {
-        let fetch = Fetch { max_wait_ms: 500, ..Fetch::at(seen.end) };
+        let fetch = Fetch {
+            max_wait_ms: 500,
+            ..Fetch::at(seen.end)
+        };
         let Ok(read) = partition.fetch_one(fetch) else {
             return Ok(seen);
         };
@@ -343,7 +379,10 @@ impl Subject {
         for producer in &self.producers {
             for &(first, count, offset) in &producer.acknowledged {
                 for step in 0..count {
-                    let wanted = Written { producer: producer.index, number: first + step };
+                    let wanted = Written {
+                        producer: producer.index,
+                        number: first + step,
+                    };
                     let at = offset + i64::try_from(step)?;
                     ensure!(
                         content.records.get(&at) == Some(&wanted),
@@ -353,11 +392,20 @@ impl Subject {
                 }
             }
             let mut last = None;
-            let own = content.records.values().filter(|record| record.producer == producer.index);
+            let own = content
+                .records
+                .values()
+                .filter(|record| record.producer == producer.index);
             for record in own {
-                ensure!(last < Some(record.number), "{record:?} comes after {last:?}");
+                ensure!(
+                    last < Some(record.number),
+                    "{record:?} comes after {last:?}"
+                );
                 let follows = last.map_or(0, |last| last + 1) == record.number;
-                ensure!(producer.id.is_none() || follows, "{record:?} follows {last:?}");
+                ensure!(
+                    producer.id.is_none() || follows,
+                    "{record:?} follows {last:?}"
+                );
                 last = Some(record.number);
             }
         }
@@ -380,7 +428,11 @@ fn subjects(broker: &Broker, random: &mut Random) -> Result<Vec<Subject>> {
         for (index, &(is_idempotent, acks)) in of_one.iter().enumerate() {
             producers.push(Producer {
                 index,
-                id: if is_idempotent { Some(partition.producer_id()?) } else { None },
+                id: if is_idempotent {
+                    Some(partition.producer_id()?)
+                } else {
+                    None
+                },
                 acks,
                 next: 0,
                 in_flight: Vec::new(),
@@ -389,7 +441,11 @@ fn subjects(broker: &Broker, random: &mut Random) -> Result<Vec<Subject>> {
                 random: Random(random.next()),
             });
         }
-        subjects.push(Subject { partition, producers, content: Content::default() });
+        subjects.push(Subject {
+            partition,
+            producers,
+            content: Content::default(),
+        });
     }
     Ok(subjects)
 }
@@ -444,14 +500,21 @@ fn load(
             ensure!(status.success(), "SIGTERM ended the broker with {status}");
         }
         for producer in producers {
-            producer.join().map_err(|_| anyhow::anyhow!("a producer panicked"))??;
+            producer
+                .join()
+                .map_err(|_| anyhow::anyhow!("a producer panicked"))??;
         }
         let mut seen = Vec::new();
         for consumer in consumers {
-            seen.push(consumer.join().map_err(|_| anyhow::anyhow!("a consumer panicked"))??);
+            seen.push(
+                consumer
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a consumer panicked"))??,
+            );
         }
-        let committed =
-            committer.join().map_err(|_| anyhow::anyhow!("the committer panicked"))??;
+        let committed = committer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the committer panicked"))??;
         Ok((seen, committed))
     })
 }
@@ -490,8 +553,14 @@ fn acknowledged_records_and_offsets_survive_kill_9() -> Result<()> {
              acknowledged, {sent} sent"
         );
     }
-    let records: usize = subjects.iter().map(|subject| subject.content.records.len()).sum();
+    let records: usize = subjects
+        .iter()
+        .map(|subject| subject.content.records.len())
+        .sum();
     eprintln!("{rounds} rounds, {records} records, offset {offset}");
-    ensure!(!broker.log()?.contains("is damaged"), "a crash was taken for damage");
+    ensure!(
+        !broker.log()?.contains("is damaged"),
+        "a crash was taken for damage"
+    );
     Ok(())
 }

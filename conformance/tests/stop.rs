@@ -54,7 +54,7 @@ fn members(broker: &Broker) -> Result<(Connection, Connection, i32)> {
     let mut second = Connection::open(broker.address())?;
     let key = FindCoordinatorRequest::default().with_key(group().0);
     first.call(3, &key)?;
-    let mut member = |connection: &mut Connection| -> Result<String> {
+    let member = |connection: &mut Connection| -> Result<String> {
         for _ in 0..100_000 {
             let answer = connection.call(5, &join(""))?;
             match answer.error_code {
@@ -66,7 +66,10 @@ fn members(broker: &Broker) -> Result<(Connection, Connection, i32)> {
         anyhow::bail!("the coordinator does not serve")
     };
     let id = member(&mut first)?;
-    ensure!(first.call(5, &join(&id))?.error_code == 0, "the first member joins");
+    ensure!(
+        first.call(5, &join(&id))?.error_code == 0,
+        "the first member joins"
+    );
     let id = member(&mut second)?;
     let waits = second.send(5, &join(&id))?;
     Ok((first, second, waits))
@@ -77,7 +80,10 @@ fn waiting_clients_do_not_hold_up_the_stop() -> Result<()> {
     let mut broker = Broker::start(&[])?;
     let idle = Connection::open(broker.address())?;
     let mut partition = Partition::create(&broker, &[])?;
-    let waiting = partition.fetch_request(Fetch { max_wait_ms: 300_000, ..Fetch::at(0) });
+    let waiting = partition.fetch_request(Fetch {
+        max_wait_ms: 300_000,
+        ..Fetch::at(0)
+    });
     let fetch = partition.connection.send(FETCH, &waiting)?;
     let (_first, mut second, join) = members(&broker)?;
     // Half a request.
@@ -94,7 +100,10 @@ fn waiting_clients_do_not_hold_up_the_stop() -> Result<()> {
         assert_eq!(answer.error_code, NOT_COORDINATOR);
     }
     let log = broker.log()?;
-    ensure!(!log.contains(CUT) && !log.contains("in time"), "the stop waited:\n{log}");
+    ensure!(
+        !log.contains(CUT) && !log.contains("in time"),
+        "the stop waited:\n{log}"
+    );
     ensure!(is_clean(&broker)?, "no clean marker");
     drop(idle);
     broker.restart()?;
@@ -124,7 +133,9 @@ fn load_ends_with_answers_and_a_clean_log() -> Result<()> {
                             Err(_) => break,
                         }
                     }
-                    let Some(id) = ids.pop_front() else { return Ok(count) };
+                    let Some(id) = ids.pop_front() else {
+                        return Ok(count);
+                    };
                     let answer = partition.connection.receive::<ProduceRequest>(PRODUCE, id);
                     let Ok(answer) = answer else { return Ok(count) };
                     let code = answer.responses[0].partition_responses[0].error_code;
@@ -141,17 +152,28 @@ fn load_ends_with_answers_and_a_clean_log() -> Result<()> {
         ensure!(status.success(), "ended with {status}");
         let mut sum = 0;
         for producer in producers {
-            sum += producer.join().map_err(|_| anyhow::anyhow!("a producer panicked"))??;
+            sum += producer
+                .join()
+                .map_err(|_| anyhow::anyhow!("a producer panicked"))??;
         }
         Ok(sum)
     })?;
     let log = broker.log()?;
-    ensure!(!log.contains(CUT) && !log.contains("in time"), "the stop waited:\n{log}");
+    ensure!(
+        !log.contains(CUT) && !log.contains("in time"),
+        "the stop waited:\n{log}"
+    );
     ensure!(is_clean(&broker)?, "no clean marker");
     broker.restart()?;
     let end = partition.reconnect(&broker)?.end()?;
-    ensure!(end >= acknowledged, "{acknowledged} were acknowledged, {end} are there");
-    ensure!(!broker.log()?.contains("cut off"), "something was recovered");
+    ensure!(
+        end >= acknowledged,
+        "{acknowledged} were acknowledged, {end} are there"
+    );
+    ensure!(
+        !broker.log()?.contains("cut off"),
+        "something was recovered"
+    );
     Ok(())
 }
 
@@ -162,14 +184,19 @@ fn stalled(broker: &Broker) -> Result<TcpStream> {
         let answer = partition.produce(batch(&[&[b's'; 1_000_000]])?)?;
         ensure!(answer.error_code == 0, "error {}", answer.error_code);
     }
-    let fetch = Fetch { partition_max_bytes: 50 << 20, ..Fetch::at(0) };
+    let fetch = Fetch {
+        partition_max_bytes: 50 << 20,
+        ..Fetch::at(0)
+    };
     let payload = request_payload(1, FETCH, &partition.fetch_request(fetch))?;
     let mut frame = u32::try_from(payload.len())?.to_be_bytes().to_vec();
     frame.extend_from_slice(&payload);
     let mut stream = TcpStream::connect(broker.address())?;
     std::io::Write::write_all(&mut stream, &frame)?;
     let mut length = [0; 4];
-    stream.read_exact(&mut length).context("the answer begins")?;
+    stream
+        .read_exact(&mut length)
+        .context("the answer begins")?;
     ensure!(u32::from_be_bytes(length) > 20_000_000, "a short answer");
     Ok(stream)
 }
@@ -197,8 +224,14 @@ fn second_signal_ends_the_broker_at_once() -> Result<()> {
     // The first signal has been taken when connections are closed.
     assert_eq!(idle.read_frame()?, None);
     let status = broker.stop()?;
-    ensure!(!status.success(), "ended with {status}, as if all had been put in order");
-    ensure!(!is_clean(&broker)?, "the logs were not closed, and are said to be clean");
+    ensure!(
+        !status.success(),
+        "ended with {status}, as if all had been put in order"
+    );
+    ensure!(
+        !is_clean(&broker)?,
+        "the logs were not closed, and are said to be clean"
+    );
     broker.restart()?;
     Ok(())
 }

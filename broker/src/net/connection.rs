@@ -88,6 +88,8 @@ pub(crate) struct Connection {
     out: VecDeque<Piece>,
     wake: Arc<Notify>,
     closes: bool,
+    /// The broker stops: what waits is still answered, nothing more is taken.
+    stops: bool,
     muted_until: Option<Instant>,
     active: Instant,
 }
@@ -107,6 +109,7 @@ impl Connection {
             out: VecDeque::new(),
             wake: Arc::new(Notify::new()),
             closes: false,
+            stops: false,
             muted_until: None,
             active: Instant::now(),
         }
@@ -171,9 +174,10 @@ impl Connection {
     }
 
     /// False while the client is throttled, and from the moment on at which it is known that it will
-    /// be; and while many of its acknowledgements are due.
+    /// be; while many of its acknowledgements are due; and when the broker stops.
     fn takes_requests(&self) -> bool {
         self.muted_until.is_none()
+            && !self.stops
             && self.waiting.len() < PIPELINE_MAX
             && self.waiting.back().is_none_or(|last| !last.reply.is_throttled())
     }
@@ -247,6 +251,9 @@ impl Connection {
         timer: &mut Pin<Box<Sleep>>,
         mut stop: Pin<&mut WaitForCancellationFutureOwned>,
     ) -> Result<(), Ended> {
+        if self.stops && self.waiting.is_empty() {
+            return Err(Ended::Shutdown);
+        }
         let reads = self.takes_requests();
         if reads {
             self.make_room().await?;
@@ -257,7 +264,10 @@ impl Connection {
         }
         tokio::select! {
             biased;
-            () = &mut stop, if self.waiting.is_empty() => Err(Ended::Shutdown),
+            () = &mut stop, if !self.stops => {
+                self.stops = true;
+                Ok(())
+            }
             () = self.wake.notified(), if !self.waiting.is_empty() => Ok(()),
             () = timer.as_mut() => self.on_timer(),
             ready = self.stream.readable(), if reads => {

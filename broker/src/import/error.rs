@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use milena_protocol::{BrokerId, Offset};
+use milena_protocol::{BrokerId, Offset, PartitionIndex};
 
 /// Why a directory of Apache Kafka could not be taken over. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,44 @@ pub(crate) enum Error {
         voter: BrokerId,
         /// This node.
         node_id: BrokerId,
+    },
+    /// The records are older or newer than what is known here.
+    #[error("{}: metadata.version is {level}, this program takes over {min} to {max}", folder.display())]
+    MetadataVersion {
+        /// The folder.
+        folder: PathBuf,
+        /// Finalized level.
+        level: i16,
+        /// Lowest level that is known.
+        min: i16,
+        /// Highest level that is known.
+        max: i16,
+    },
+    /// A partition is on other brokers too, or on them alone.
+    #[error(
+        "{}: partition {partition} of topic {topic} is on broker {broker} too, which may have more; force the import if this node is to go on alone",
+        folder.display()
+    )]
+    OtherReplica {
+        /// The folder.
+        folder: PathBuf,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: PartitionIndex,
+        /// The other broker.
+        broker: BrokerId,
+    },
+    /// A part of a topic is where it cannot be read from.
+    #[error(
+        "{}: topic {topic} has records in remote storage, which is not served; force the import if they may be missing",
+        folder.display()
+    )]
+    RemoteStorage {
+        /// The folder.
+        folder: PathBuf,
+        /// The topic.
+        topic: String,
     },
 }
 

@@ -6,6 +6,7 @@
 //! | [`source`] | what is read, and whether it may be taken over |
 //! | [`batches`] | the batches of one file |
 //! | [`control`] | the voters, from control records |
+//! | [`served`] | levels of features, and topics that are not here as a whole |
 //! | [`transaction`] | drops the marks of transactions, and transactions that did not end |
 //!
 //! Nothing in the folder is changed. What is lost when a folder is taken over that was not closed
@@ -15,6 +16,7 @@
 mod batches;
 mod control;
 mod error;
+mod served;
 mod source;
 mod transaction;
 

@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use milena_log::storage::Storage;
-use milena_protocol::stored::metadata::Record;
+use milena_protocol::stored::metadata::{FeatureRange, Record};
 use milena_protocol::{BrokerId, Offset};
 
 use super::Error;
 use super::batches::{self, Batch, Tail};
 use super::control::Control;
+use super::served;
 use super::transaction::Effects;
 
 /// Folder of the metadata log.
@@ -33,6 +34,15 @@ pub(crate) struct Source<'a> {
     pub is_clean: bool,
     /// The user insists, whatever is doubtful.
     pub is_forced: bool,
+    /// Levels of the features that are served.
+    pub served: &'a [FeatureRange],
+}
+
+impl Source<'_> {
+    /// The folder of the metadata log.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.directory.join(FOLDER)
+    }
 }
 
 /// Reads the metadata log of a directory into the records that make its state, in order. None where
@@ -44,7 +54,7 @@ pub(crate) fn read_directory(
     storage: &dyn Storage,
     source: &Source<'_>,
 ) -> Result<Option<Vec<Record>>, Error> {
-    let folder = source.directory.join(FOLDER);
+    let folder = source.folder();
     if !storage
         .exists(&folder)
         .map_err(Error::io("look for", &folder))?
@@ -71,13 +81,14 @@ pub(crate) fn read_directory(
     let Import {
         control, effects, ..
     } = import;
-    let records = effects.finish();
+    let mut records = effects.finish();
     if records.is_empty() {
         return Ok(None);
     }
     if !source.is_forced {
         check(source, &folder, &control)?;
     }
+    served::adapt(source, &mut records)?;
     Ok(Some(records))
 }
 

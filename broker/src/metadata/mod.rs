@@ -30,7 +30,7 @@ pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use options::{Limits, Options};
+pub(crate) use options::{FOLDER, Limits, Options};
 pub(crate) use proposal::{Entry, MetadataLog, Pending, ProposeError, Published};
 pub(crate) use raft_metadata_log::RaftMetadataLog;
 pub(crate) use replayed::{Position, Replayed, Undecodable};

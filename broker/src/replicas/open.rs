@@ -22,6 +22,9 @@ use super::Replicas;
 use crate::clock;
 use crate::partition::{Directory, Partition, Settings};
 
+/// Topic of Kafka's metadata log, which is imported and never touched.
+const METADATA_OF_KAFKA: &str = "__cluster_metadata";
+
 /// Pause between two lines about a long recovery.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(2);
 
@@ -67,7 +70,8 @@ pub(crate) struct Found {
     pub(crate) high_watermark: Offset,
 }
 
-/// Finds the partition folders of a directory. Folders of deleted topics are removed.
+/// Finds the partition folders of a directory. Folders of deleted topics are removed; Kafka's
+/// metadata log is no partition.
 ///
 /// # Errors
 /// Whatever cannot be read.
@@ -84,6 +88,9 @@ pub(crate) fn scan(
     let watermarks = offsets(storage, path, checkpoint::REPLICATION_OFFSET)?;
     let folders = directory::folders(storage, path).map_err(io_error)?;
     for folder in folders.partitions {
+        if &*folder.topic_partition.topic == METADATA_OF_KAFKA {
+            continue;
+        }
         let folder_path = path.join(&folder.name);
         match folder.kind {
             FolderKind::Live => {}

@@ -1,0 +1,239 @@
+//! What this broker can do with the records it has read.
+//!
+//! Kafka 4.3 finalizes features that are not served here. What they allow is in topics of the
+//! broker's own, which are kept, and so the levels can be lowered; that of `metadata.version` says
+//! which records there are and never is. A topic of which a part is elsewhere, on other brokers or
+//! in remote storage, would be served without that part.
+
+use milena_cluster::metadata::{ConfigResource, Digest, Image, Position, Topic};
+use milena_protocol::stored::metadata::{
+    FeatureLevel, FeatureRange, Identity, MetadataVersion, Record,
+};
+use milena_protocol::{BrokerId, LeaderEpoch, Offset};
+use tracing::warn;
+
+use super::{Error, Source};
+
+const REMOTE_STORAGE: &str = "remote.storage.enable";
+
+/// Lowers the levels of features to what is served, and refuses what cannot be served.
+pub(super) fn adapt(source: &Source<'_>, records: &mut Vec<Record>) -> Result<(), Error> {
+    let position = Position {
+        offset: Offset(0),
+        epoch: LeaderEpoch(0),
+    };
+    let image = Image::from_records("", &*records, position, Digest(0));
+    check_version(source, &image)?;
+    for topic in image.topics() {
+        check_topic(source, &image, topic)?;
+    }
+    for (name, level) in image.features() {
+        if let Some(served) = lowered(name, level, source.served) {
+            warn!(
+                feature = name.as_ref(),
+                level, served, "level of a feature is lowered to what is served"
+            );
+            records.push(Record::FeatureLevel(FeatureLevel {
+                name: name.to_string(),
+                feature_level: served,
+            }));
+        }
+    }
+    tell_what_has_no_effect(&image);
+    Ok(())
+}
+
+/// The level that is served instead of `level`; none where that is served itself, or nothing lower.
+fn lowered(name: &str, level: i16, served: &[FeatureRange]) -> Option<i16> {
+    let range = served.iter().find(|range| range.name == name);
+    let max = range.map_or(0, |range| range.max_supported_version);
+    (name != MetadataVersion::FEATURE && max < level).then_some(max)
+}
+
+fn check_version(source: &Source<'_>, image: &Image) -> Result<(), Error> {
+    let level = image.metadata_version().0;
+    let is_version = |range: &&FeatureRange| range.name == MetadataVersion::FEATURE;
+    let Some(range) = source.served.iter().find(is_version) else {
+        return Ok(());
+    };
+    let (min, max) = (range.min_supported_version, range.max_supported_version);
+    if (min..=max).contains(&level) {
+        Ok(())
+    } else {
+        Err(Error::MetadataVersion {
+            folder: source.folder(),
+            level,
+            min,
+            max,
+        })
+    }
+}
+
+fn check_topic(source: &Source<'_>, image: &Image, topic: &Topic) -> Result<(), Error> {
+    if source.is_forced {
+        return Ok(());
+    }
+    let is_other = |broker: &&BrokerId| **broker != source.node_id;
+    for (&partition, registered) in &topic.partitions {
+        if let Some(&broker) = registered.replicas.iter().find(is_other) {
+            let topic = topic.name.to_string();
+            return Err(Error::OtherReplica {
+                folder: source.folder(),
+                topic,
+                partition,
+                broker,
+            });
+        }
+    }
+    let resource = ConfigResource::topic(&*topic.name);
+    let remote = image.config(&resource, REMOTE_STORAGE);
+    if remote.is_some_and(|value| value.as_ref() == "true") {
+        let topic = topic.name.to_string();
+        return Err(Error::RemoteStorage {
+            folder: source.folder(),
+            topic,
+        });
+    }
+    Ok(())
+}
+
+/// Says which records are kept for nothing.
+fn tell_what_has_no_effect(image: &Image) {
+    let (mut acls, mut credentials, mut tokens) = (0, 0, 0);
+    for other in image.others() {
+        match other.identity() {
+            Ok(Identity::Acl(_)) => acls += 1,
+            Ok(Identity::Scram(..)) => credentials += 1,
+            Ok(Identity::DelegationToken(_)) => tokens += 1,
+            Err(_) => {}
+        }
+    }
+    if acls + credentials + tokens > 0 {
+        warn!(
+            acls,
+            credentials,
+            tokens,
+            "nobody is authenticated or authorized: these are kept without effect"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use milena_protocol::stored::metadata::{Config, Partition, Topic};
+    use milena_protocol::{PartitionIndex, TopicId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn range(name: &str, min: i16, max: i16) -> FeatureRange {
+        FeatureRange {
+            name: name.to_owned(),
+            min_supported_version: min,
+            max_supported_version: max,
+        }
+    }
+
+    #[test]
+    fn only_what_is_not_served_is_lowered() {
+        let served = [
+            range("metadata.version", 7, 30),
+            range("group.version", 0, 1),
+        ];
+
+        assert_eq!(lowered("group.version", 1, &served), None);
+        assert_eq!(lowered("group.version", 2, &served), Some(1));
+        assert_eq!(lowered("share.version", 1, &served), Some(0));
+        assert_eq!(lowered("metadata.version", 31, &served), None);
+    }
+
+    /// What happens to the metadata of one topic, not forced and forced.
+    fn check(replicas: &[i32], config: &str) -> [Result<(), Error>; 2] {
+        let topic_id = TopicId(Uuid::from_u128(1));
+        let records = [
+            Record::FeatureLevel(FeatureLevel {
+                name: MetadataVersion::FEATURE.to_owned(),
+                feature_level: 30,
+            }),
+            Record::Topic(Topic {
+                name: "orders".to_owned(),
+                topic_id,
+            }),
+            Record::Partition(Partition {
+                topic_id,
+                partition: PartitionIndex(0),
+                replicas: replicas.iter().copied().map(BrokerId).collect(),
+                ..Partition::default()
+            }),
+            Record::Config(Config {
+                resource_type: 2,
+                resource_name: "orders".to_owned(),
+                name: config.to_owned(),
+                value: Some("true".to_owned()),
+            }),
+        ];
+        let served = [range(MetadataVersion::FEATURE, 7, 30)];
+        [false, true].map(|is_forced| {
+            let source = Source {
+                directory: Path::new("/data"),
+                node_id: BrokerId(1),
+                is_clean: true,
+                is_forced,
+                served: &served,
+            };
+            adapt(&source, &mut records.to_vec())
+        })
+    }
+
+    #[test]
+    fn a_topic_that_is_not_here_as_a_whole_is_refused_unless_forced() {
+        assert!(matches!(check(&[1], "preallocate"), [Ok(()), Ok(())]));
+        assert!(matches!(
+            check(&[1, 2], "preallocate"),
+            [
+                Err(Error::OtherReplica {
+                    partition: PartitionIndex(0),
+                    broker: BrokerId(2),
+                    ..
+                }),
+                Ok(())
+            ]
+        ));
+        assert!(matches!(
+            check(&[1], REMOTE_STORAGE),
+            [Err(Error::RemoteStorage { .. }), Ok(())]
+        ));
+    }
+
+    #[test]
+    fn records_of_an_unknown_version_are_refused_always() {
+        let level = |feature_level| {
+            let name = MetadataVersion::FEATURE.to_owned();
+            vec![Record::FeatureLevel(FeatureLevel {
+                name,
+                feature_level,
+            })]
+        };
+        let served = [range(MetadataVersion::FEATURE, 7, 30)];
+        let source = Source {
+            directory: Path::new("/data"),
+            node_id: BrokerId(1),
+            is_clean: true,
+            is_forced: true,
+            served: &served,
+        };
+
+        assert!(adapt(&source, &mut level(30)).is_ok());
+        assert!(matches!(
+            adapt(&source, &mut level(31)),
+            Err(Error::MetadataVersion {
+                level: 31,
+                min: 7,
+                max: 30,
+                ..
+            })
+        ));
+    }
+}

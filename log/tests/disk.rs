@@ -133,6 +133,10 @@ fn files_on_disk_are_those_of_kafka() {
     log.set_high_watermark(end);
     let aborted = log.aborted_transactions(Offset(0), end).unwrap();
     assert_eq!(aborted.len(), 30);
+    let found = log.offset_for_timestamp(NOW.plus_ms(8003)).unwrap();
+    assert_eq!(found.unwrap().offset, Offset(40_003));
+    let newest = log.max_timestamp().unwrap();
+    assert_eq!(newest.unwrap().offset, Offset(75_015));
     let slice = log.read(Offset(777), 1000, end, true).unwrap();
     assert!(slice.file.unwrap().descriptor().is_some());
     log.close().unwrap();

@@ -414,7 +414,7 @@ fn kafkas_unfinished_replacement_is_finished() {
 
 #[test]
 fn repair_gives_up_what_is_lost_and_nothing_else() {
-    for (number, recovery_point) in [(0, 0), (1, 0), (17, 60), (29, 90)] {
+    for (number, recovery_point) in [(0, 0), (1, 0), (17, 60), (27, 90), (29, 90)] {
         for point in (1..60).step_by(3).chain([u64::MAX]) {
             let (storage, mut bench) = faulty(point);
             rotten(&storage, &mut bench, number, recovery_point);

@@ -140,12 +140,18 @@ impl Log {
                 Sought::End => return Ok(None),
             };
             // Walks on from here until the next damaged place.
+            let places = self.places_in(segment).iter();
+            let hole = places
+                .map(|place| place.start)
+                .find(|&at| at > found.position);
+            let until = hole.unwrap_or(segment.size);
+            let before = start;
             let mut scanner =
-                BatchScanner::headers(std::sync::Arc::clone(&file), found.position, segment.size);
+                BatchScanner::headers(std::sync::Arc::clone(&file), found.position, until);
             while let Ok(Some(batch)) = scanner.next_batch() {
                 let header = batch.header;
                 let position = batch.position;
-                start = header.next_offset();
+                start = start.max(header.next_offset());
                 if !is_wanted(header.max_timestamp) {
                     continue;
                 }
@@ -172,14 +178,8 @@ impl Log {
                     )));
                 }
             }
-            if scanner.position() >= segment.size {
-                return Ok(None);
-            }
-            let is_damaged = self
-                .damage
-                .as_ref()
-                .is_some_and(|damage| !damage.in_segment(segment.base_offset).is_empty());
-            if !is_damaged {
+            // Bytes that rot while the log is open must not hold the search here for ever.
+            if hole.is_none() || start <= before {
                 return Ok(None);
             }
         }

@@ -131,7 +131,7 @@ impl Log {
         found.map_err(|error| self.scan_error(segment, error))
     }
 
-    fn places_in(&self, segment: &Segment) -> &[DamagedBytes] {
+    pub(super) fn places_in(&self, segment: &Segment) -> &[DamagedBytes] {
         match &self.damage {
             Some(damage) => damage.in_segment(segment.base_offset),
             None => &[],

@@ -94,3 +94,36 @@ fn epochs_have_ends() {
         (LeaderEpoch(7), Offset(10))
     );
 }
+
+#[test]
+fn timestamps_are_looked_up_around_damage() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(10, 3);
+    bench.log.sync().unwrap();
+    let positions: Vec<_> = (0..10)
+        .map(|number| {
+            let slice = bench.log.read(Offset(number * 3), 1, Offset(30), true);
+            slice.unwrap().position
+        })
+        .collect();
+    let path = Path::new(FOLDER).join("00000000000000000000.log");
+    let file = bench.storage.open(&path).unwrap();
+    // The fourth batch claims to be the first one, behind it stands nothing.
+    for (position, bytes) in [(positions[3], [0; 8]), (positions[4] + 12, [9; 8])] {
+        file.write_at(&[std::io::IoSlice::new(&bytes)], position)
+            .unwrap();
+    }
+    bench.reopen_unclean(Offset(30));
+    assert_eq!(bench.log.damage().unwrap().places.len(), 1);
+    let found = |target: i64| {
+        let found = bench.log.offset_for_timestamp(NOW.plus_ms(target));
+        found.unwrap().map(|found| found.offset)
+    };
+    assert_eq!(found(2), Some(Offset(2)));
+    // Batches overlap in their timestamps: these are the last of the third and the sixth.
+    assert_eq!(found(4), Some(Offset(8)));
+    assert_eq!(found(5), Some(Offset(15)));
+    assert_eq!(found(12), None);
+    let newest = bench.log.max_timestamp().unwrap().unwrap();
+    assert_eq!(newest.offset, Offset(29));
+}

@@ -67,7 +67,7 @@ fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
     let now = clock::now();
     let partitions = broker.replicas().all();
     let candidates = partitions.iter().filter_map(|partition| {
-        if !partition.settings().log.cleanup_compact || partition.closed().is_some() {
+        if !partition.settings().log.cleanup_compact || is_gone(partition) {
             return None;
         }
         let last = cleaned.last(partition);
@@ -112,15 +112,21 @@ fn compact(
             warn!(partition = %name, %error, "log cannot be compacted");
             Error::Stopped
         })?;
+    let folder = job.folder.clone();
     let mut throttle = Throttle::new(broker, partition);
     let mut progress = |progress| throttle.tell(progress);
     let storage = Arc::clone(partition.directory().storage());
     let mut run = Run::start(storage, job, settings(broker), &mut progress)?;
     let delay_ms = partition.settings().log.file_delete_delay_ms;
     while let Some(replacement) = run.next_group(&mut progress)? {
-        let swapped = partition
-            .with_log(|log| log.replace_segments(replacement.base_offset, &replacement.replaced));
-        match swapped {
+        let swapped = partition.with_log(|log| {
+            // The replica has moved: what was written belongs to the log that it had.
+            if log.directory() != folder {
+                return None;
+            }
+            Some(log.replace_segments(replacement.base_offset, &replacement.replaced))
+        });
+        match swapped.ok_or(Error::Stopped)? {
             Ok(old) => partition
                 .directory()
                 .doom(old, clock::now().plus_ms(delay_ms)),
@@ -142,6 +148,11 @@ fn compact(
         "log is compacted"
     );
     Ok(run.clean_to())
+}
+
+/// True where a partition is not compacted, for now or for good.
+fn is_gone(partition: &Partition) -> bool {
+    partition.closed().is_some() || partition.relocation().is_some()
 }
 
 fn settings(broker: &Broker) -> Settings {
@@ -185,7 +196,7 @@ impl<'a> Throttle<'a> {
     }
 
     fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
-        if self.broker.stopping().is_cancelled() || self.partition.closed().is_some() {
+        if self.broker.stopping().is_cancelled() || is_gone(self.partition) {
             return ControlFlow::Break(());
         }
         if self.said.elapsed() >= PROGRESS_PAUSE {

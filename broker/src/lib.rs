@@ -9,6 +9,7 @@
 //! | `controller` | Evaluates requests on the image and has their records committed. |
 //! | `metadata` | The metadata log: openraft on a write-ahead file of our own. |
 //! | `group` | Runs the group coordinators of the partitions that are led here. |
+//! | `reports` | What this broker tells the controller of itself. |
 //! | `maintenance`, `cleaning` | What happens by itself: checkpoints, retention, compaction. |
 //! | `start`, `embedded` | From a configuration to a broker that serves, and its end. |
 //!
@@ -45,6 +46,7 @@ mod partition;
 mod producer_ids;
 mod quotas;
 mod replicas;
+mod reports;
 mod start;
 mod topics;
 

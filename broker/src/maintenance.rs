@@ -11,6 +11,7 @@ use crate::broker::Broker;
 use crate::cleaning;
 use crate::clock;
 use crate::metadata::Published;
+use crate::reports;
 
 /// Pause between two looks at the free space of the directories.
 const SPACE_PAUSE: Duration = Duration::from_secs(1);
@@ -89,7 +90,7 @@ async fn follow(broker: Arc<Broker>) {
 async fn take_over(broker: &Arc<Broker>, published: Published<Image>) {
     let shared = Arc::clone(broker);
     let image = Arc::clone(&published.state);
-    let followed = broker
+    let (followed, recordons) = broker
         .blocking(move || {
             let changes = shared.note_image(&image);
             if changes.broker_configs {
@@ -97,6 +98,8 @@ async fn take_over(broker: &Arc<Broker>, published: Published<Image>) {
                 shared.set_values(values);
             }
             let values = shared.values();
+            let cordoned = values.list("cordoned.log.dirs");
+            let recordons = shared.replicas().directories().cordon(&cordoned);
             let followed = shared.replicas().follow(&image, &values);
             if changes.broker_configs || changes.topic_configs {
                 shared.replicas().configure(&image, &values);
@@ -104,11 +107,19 @@ async fn take_over(broker: &Arc<Broker>, published: Published<Image>) {
             if changes.quotas {
                 shared.quotas().follow(&image);
             }
-            followed
+            (followed, recordons)
         })
         .await;
+    let has_opened = followed.has_opened;
     broker.groups().follow(broker, followed).await;
     broker.controller().note_taken_over(published.offset);
+    // Both come back as images of their own.
+    if has_opened {
+        reports::assign_directories(broker).await;
+    }
+    if recordons && let Err(error) = reports::heartbeat(broker).await {
+        warn!(%error, "cordoned log directories were not noted");
+    }
 }
 
 /// The values of the file under those that were changed at run time.
@@ -139,6 +150,10 @@ async fn watch_directories(broker: Arc<Broker>, failures: Arc<Notify>) {
         broker
             .blocking(move || shared.replicas().close_failed())
             .await;
+        // Others may lead what lay there; where there are none it has no leader.
+        if let Err(error) = reports::heartbeat(&broker).await {
+            warn!(%error, "failed log directories were not noted");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use milena_cluster::metadata::{self as cluster, Heartbeat, Image, RegisterBroker};
+use milena_cluster::metadata::{self as cluster, Image, RegisterBroker};
 use milena_log::storage::{DiskStorage, Storage as _};
 use milena_protocol::BrokerEpoch;
 use milena_protocol::stored::metadata::{Endpoint, Record};
@@ -28,6 +28,7 @@ use crate::net::{BindError, Listener};
 use crate::options::{Mode, Options};
 use crate::partition::{Directories, Directory};
 use crate::replicas::{self, Replicas};
+use crate::reports;
 
 /// Most open segment files per directory, whatever the system allows.
 const HANDLES_MAX: usize = 4096;
@@ -101,7 +102,7 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
 
     let metrics = Arc::new(Metrics::new());
     let failures = Arc::new(Notify::new());
-    let (directories, found) = {
+    let (directories, found, interrupted) = {
         let (metrics, failures) = (Arc::clone(&metrics), Arc::clone(&failures));
         let reserve_bytes =
             u64::try_from(options.values.long("log.dir.reserve.bytes")).unwrap_or(0);
@@ -125,9 +126,10 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
     register(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
     // Logs are recovered while the broker is fenced; only then may it lead.
     maintenance::follow_metadata(&broker).await;
-    unfence(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
+    reports::heartbeat(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
     maintenance::follow_metadata(&broker).await;
     maintenance::spawn(&broker, failures);
+    replicas::resume(&broker, interrupted);
 
     let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
     for bound in bound {
@@ -286,7 +288,11 @@ async fn import(
     Ok(())
 }
 
-type Started = (Directories, BTreeMap<milena_protocol::TopicPartition, replicas::Found>);
+type Started = (
+    Directories,
+    BTreeMap<milena_protocol::TopicPartition, replicas::Found>,
+    Vec<replicas::Interrupted>,
+);
 
 fn start_directories(
     prepared: Prepared,
@@ -311,7 +317,9 @@ fn start_directories(
             .map_err(|error| StartError::Logs(error.to_string()))?;
         all.push(directory);
     }
-    Ok((Directories::new(all), found))
+    let interrupted = replicas::settle_futures(&all, &mut found);
+    let interrupted = interrupted.map_err(|error| StartError::Logs(error.to_string()))?;
+    Ok((Directories::new(all), found, interrupted))
 }
 
 /// Gives a new cluster its features, raises an older one where the mode says so, and registers this
@@ -344,24 +352,6 @@ async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
         previous_broker_epoch: former.unwrap_or(BrokerEpoch::NONE),
     };
     controller.commit(&request).await.map(drop)
-}
-
-/// Tells the controller that this broker has recovered and may lead.
-async fn unfence(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
-    let published = broker.controller().log_snapshot();
-    let registered = published.state.broker(broker.id()).map(|registered| registered.epoch);
-    let directories = broker.replicas().directories().iter();
-    let offline = directories.filter(|directory| directory.is_failed()).map(|directory| directory.id());
-    let request = Heartbeat {
-        broker_id: broker.id(),
-        broker_epoch: registered.unwrap_or(BrokerEpoch::NONE),
-        current_metadata_offset: published.offset,
-        want_fence: false,
-        want_shut_down: false,
-        offline_log_dirs: offline.collect(),
-        cordoned_log_dirs: None,
-    };
-    broker.controller().commit(&request).await.map(drop)
 }
 
 /// Waits until the broker cannot go on, and says why.

@@ -19,7 +19,9 @@ pub struct StorageError {
 }
 
 impl StorageError {
-    pub(crate) fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+    /// What the file system said to `operation` on `path`.
+    #[must_use]
+    pub fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self {
             operation,
             path: path.to_owned(),

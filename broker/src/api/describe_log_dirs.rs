@@ -8,14 +8,14 @@ use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
-use kafka_protocol::protocol::{Encodable, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 use milena_protocol::ErrorCode;
 use milena_protocol::message::describe_log_dirs::encode_v5;
 use milena_protocol::wire::Writer;
 
 use super::{Api, Context, Unreadable};
 use crate::broker::Broker;
-use crate::partition::{Directory, Partition};
+use crate::partition::{Directory, Partition, Relocation};
 
 /// Version whose response says which directories are cordoned.
 const CORDONED_FROM: i16 = 5;
@@ -41,20 +41,19 @@ impl Api for DescribeLogDirs {
         response.throttle_time_ms = throttle_ms;
     }
 
-    fn encode(
+    fn encode_for(
+        broker: &Broker,
         version: i16,
         response: &DescribeLogDirsResponse,
         out: &mut BytesMut,
     ) -> Result<(), Unreadable> {
-        let encoded = if version >= CORDONED_FROM {
-            encode_v5(response, &|_| false, &mut Writer::new(out))
-                .map_err(|error| error.to_string())
-        } else {
-            response
-                .encode(out, version)
-                .map_err(|error| error.to_string())
-        };
-        encoded.map_err(Unreadable::Message)
+        if version < CORDONED_FROM {
+            return Self::encode(version, response, out);
+        }
+        let directories = broker.replicas().directories();
+        let is_cordoned = |path: &str| directories.at(path).is_some_and(|at| at.is_cordoned());
+        encode_v5(response, &is_cordoned, &mut Writer::new(out))
+            .map_err(|error| Unreadable::Message(error.to_string()))
     }
 }
 
@@ -76,7 +75,12 @@ fn describe_all(broker: &Broker, request: &DescribeLogDirsRequest) -> Vec<Descri
             let here = partitions.iter().filter(|partition| {
                 partition.directory().id() == directory.id() && is_asked(request, partition)
             });
-            describe(directory, here)
+            let copies = partitions.iter().filter_map(|partition| {
+                let relocation = partition.relocation()?;
+                let comes = relocation.target().id() == directory.id();
+                (comes && is_asked(request, partition)).then_some((partition, relocation))
+            });
+            describe(directory, here, copies)
         })
         .collect()
 }
@@ -84,6 +88,7 @@ fn describe_all(broker: &Broker, request: &DescribeLogDirsRequest) -> Vec<Descri
 fn describe<'a>(
     directory: &Directory,
     partitions: impl Iterator<Item = &'a Arc<Partition>>,
+    copies: impl Iterator<Item = (&'a Arc<Partition>, Arc<Relocation>)>,
 ) -> DescribeLogDirsResult {
     let result = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(
         directory.path().display().to_string(),
@@ -104,6 +109,25 @@ fn describe<'a>(
                     .with_partition_index(topic_partition.partition.0)
                     .with_partition_size(i64::try_from(size).unwrap_or(i64::MAX))
                     .with_offset_lag(0),
+            );
+    }
+    for (partition, copy) in copies {
+        let topic_partition = partition.topic_partition();
+        let lag = partition
+            .log_end()
+            .0
+            .saturating_sub(copy.log_end().0)
+            .max(0);
+        let size = i64::try_from(copy.size_bytes()).unwrap_or(i64::MAX);
+        topics
+            .entry(topic_partition.topic.to_string())
+            .or_default()
+            .push(
+                DescribeLogDirsPartition::default()
+                    .with_partition_index(topic_partition.partition.0)
+                    .with_partition_size(size)
+                    .with_offset_lag(lag)
+                    .with_is_future_key(true),
             );
     }
     let topics = topics.into_iter().map(|(name, mut partitions)| {

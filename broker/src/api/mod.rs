@@ -25,6 +25,7 @@ use crate::quotas::{Busy, Throttle};
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod answer;
 mod api_versions;
 mod authorized;
@@ -190,6 +191,16 @@ pub(crate) trait Api: 'static {
         Self::Request::decode(body, version).map_err(|error| Unreadable::Message(error.to_string()))
     }
 
+    /// Writes the body of a response that needs more than its message says.
+    fn encode_for(
+        _broker: &Broker,
+        version: i16,
+        response: &<Self::Request as Message>::Response,
+        out: &mut BytesMut,
+    ) -> Result<(), Unreadable> {
+        Self::encode(version, response, out)
+    }
+
     /// Writes the body of a response.
     fn encode(
         version: i16,
@@ -234,7 +245,7 @@ where
             i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX),
         );
     }
-    let mut response = encode(context, |out| A::encode(version, &response, out))?;
+    let mut response = encode(context, |out| A::encode_for(broker, version, &response, out))?;
     response.throttle = throttle;
     Ok(response)
 }

@@ -31,6 +31,7 @@ pub(crate) const ROWS: &[Row] = &[
     row::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     row::<describe_configs::DescribeConfigs>(),
     row::<alter_configs::AlterConfigs>(),
+    row::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
     row::<describe_log_dirs::DescribeLogDirs>(),
     row::<create_partitions::CreatePartitions>(),
     row::<elect_leaders::ElectLeaders>(),

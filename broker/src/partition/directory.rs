@@ -31,6 +31,8 @@ pub(crate) struct Directory {
     reserve_bytes: u64,
     has_room: AtomicBool,
     is_failed: AtomicBool,
+    /// `cordoned.log.dirs`: it gets no new replicas.
+    is_cordoned: AtomicBool,
     /// Told of each failure.
     failures: Arc<Notify>,
     /// Renamed files and folders, and when they are to be removed.
@@ -76,6 +78,7 @@ impl Directory {
             reserve_bytes,
             has_room: AtomicBool::new(true),
             is_failed: AtomicBool::new(false),
+            is_cordoned: AtomicBool::new(false),
             failures,
             doomed: Mutex::default(),
             _lock: opened.lock,
@@ -119,6 +122,11 @@ impl Directory {
     /// True once an I/O error took it offline.
     pub(crate) fn is_failed(&self) -> bool {
         self.is_failed.load(Ordering::Acquire)
+    }
+
+    /// True while it gets no new replicas (KIP-1066).
+    pub(crate) fn is_cordoned(&self) -> bool {
+        self.is_cordoned.load(Ordering::Acquire)
     }
 
     /// Size and free space of its file system, in bytes.
@@ -220,10 +228,23 @@ impl Directories {
             .find(|directory| directory.path == Path::new(path))
     }
 
-    /// The online directory with the fewest partitions; `count` tells how many one has.
+    /// Cordons the directories that `cordoned.log.dirs` names, and no others. True where that
+    /// changes anything.
+    pub(crate) fn cordon(&self, cordoned: &[String]) -> bool {
+        let mut has_changed = false;
+        for directory in self.iter() {
+            let is_named = |path: &String| path == "*" || directory.path == Path::new(path);
+            let is_cordoned = cordoned.iter().any(is_named);
+            has_changed |= directory.is_cordoned.swap(is_cordoned, Ordering::AcqRel) != is_cordoned;
+        }
+        has_changed
+    }
+
+    /// The online directory for a new replica: the one with the fewest partitions, and one that is
+    /// cordoned only where all are. `count` tells how many partitions one has.
     pub(crate) fn emptiest(&self, count: impl Fn(&Directory) -> usize) -> Option<&Arc<Directory>> {
         self.iter()
             .filter(|directory| !directory.is_failed())
-            .min_by_key(|directory| count(directory))
+            .min_by_key(|directory| (directory.is_cordoned(), count(directory)))
     }
 }

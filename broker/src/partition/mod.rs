@@ -12,6 +12,7 @@ mod append;
 mod directory;
 mod lookup;
 mod read;
+mod relocate;
 mod retention;
 mod role;
 mod settings;
@@ -30,6 +31,7 @@ use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Timestamp, TopicId, TopicP
 pub(crate) use append::Append;
 pub(crate) use directory::{Directories, Directory, Opened};
 pub(crate) use read::{Isolation, Read, ReadRequest, collect};
+pub(crate) use relocate::{COMPLETE, Copy, RelocateError, Relocation};
 pub(crate) use settings::Settings;
 pub(crate) use waiters::FetchWaiter;
 
@@ -50,6 +52,8 @@ struct State {
     above_hw: std::collections::VecDeque<(Offset, i64)>,
     /// When the last sync ended, or the log was opened.
     flushed_at: Timestamp,
+    /// Counts the logs that this replica has had: another one with each move.
+    incarnation: u64,
     /// Set once the directory failed or the topic was deleted: every request gets this error.
     closed: Option<ErrorCode>,
 }
@@ -70,6 +74,8 @@ pub(crate) struct Partition {
     topic_id: TopicId,
     /// Changes when the replica moves to another directory.
     directory: RwLock<Arc<Directory>>,
+    /// Where the replica moves to, if it does.
+    relocation: Mutex<Option<Arc<Relocation>>>,
     metrics: Arc<Metrics>,
     settings: RwLock<Arc<Settings>>,
     inbox: Mutex<Vec<Append>>,
@@ -97,6 +103,7 @@ impl Partition {
             fetches: FetchWaiters::default(),
             above_hw: std::collections::VecDeque::new(),
             flushed_at: clock::now(),
+            incarnation: 0,
             closed: None,
         };
         let partition = Arc::new(Self {
@@ -104,6 +111,7 @@ impl Partition {
             topic_id,
             metrics: Arc::clone(directory.metrics()),
             directory: RwLock::new(directory),
+            relocation: Mutex::default(),
             settings: RwLock::new(settings),
             inbox: Mutex::new(Vec::new()),
             state: Mutex::new(state),
@@ -299,26 +307,35 @@ impl Partition {
     pub(crate) fn sync(self: &Arc<Self>) {
         // Cleared first: what is appended from here on queues the partition again.
         self.queued_for_sync.store(false, Ordering::Release);
-        let Some(ticket) = self.with(|state| state.log.begin_sync()) else {
+        let begun = self.with(|state| {
+            let ticket = state.log.begin_sync()?;
+            Some((ticket, state.incarnation, self.directory()))
+        });
+        let Some((ticket, incarnation, directory)) = begun else {
             return;
         };
         let started = clock::instant();
         let synced = ticket.sync();
         self.metrics.synced(started.elapsed());
-        match synced {
-            Ok(()) => self.with(|state| {
-                state.log.finish_sync(ticket);
-                state.flushed_at = clock::now();
-                let flushed = state.log.flushed();
-                if let Some(high_watermark) = state.core.on_local_flushed(flushed) {
-                    state.advance(high_watermark);
-                }
-            }),
-            Err(error) => {
-                self.with(|state| state.log.fail_sync(ticket));
-                self.directory().fail_because(&error);
-            }
+        if let Err(error) = &synced {
+            directory.fail_because(error);
         }
+        self.with(|state| {
+            // Where the replica has moved meanwhile, the move has synced more than this.
+            if state.incarnation != incarnation {
+                return;
+            }
+            if synced.is_err() {
+                state.log.fail_sync(ticket);
+                return;
+            }
+            state.log.finish_sync(ticket);
+            state.flushed_at = clock::now();
+            let flushed = state.log.flushed();
+            if let Some(high_watermark) = state.core.on_local_flushed(flushed) {
+                state.advance(high_watermark);
+            }
+        });
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use milena_log::checkpoint;
 use milena_protocol::{ErrorCode, Offset, TopicPartition};
 
 use super::Replicas;
-use crate::partition::{Directory, Partition};
+use crate::partition::{Directory, Partition, Relocation};
 
 type Offsets = BTreeMap<TopicPartition, Offset>;
 
@@ -17,24 +17,34 @@ type Offsets = BTreeMap<TopicPartition, Offset>;
 #[derive(Debug, Default)]
 pub(super) struct Written(BTreeMap<PathBuf, Offsets>);
 
-/// A kind of checkpoint: the name of its file, and the offset of a partition; none leaves it out.
+/// A kind of checkpoint: the name of its file, the offset of a partition, and that of a copy that is
+/// on its way into the directory; none leaves it out.
 type Kind = (
     &'static str,
-    fn(&std::sync::Arc<Partition>) -> Option<Offset>,
+    fn(&Arc<Partition>) -> Option<Offset>,
+    fn(&Arc<Partition>, &Relocation) -> Option<Offset>,
 );
 
 const KINDS: [Kind; 3] = [
-    (checkpoint::RECOVERY_POINT, |partition| {
-        Some(partition.with_log(|log| log.flushed()))
+    (
+        checkpoint::RECOVERY_POINT,
+        |partition| Some(partition.with_log(|log| log.flushed())),
+        |_, relocation| Some(relocation.flushed()),
+    ),
+    (checkpoint::LOG_START_OFFSET, log_start, |partition, _| {
+        log_start(partition)
     }),
-    (checkpoint::LOG_START_OFFSET, |partition| {
-        // Kafka leaves out logs that start where their first segment does.
-        Some(partition.log_start()).filter(|start| start.0 > 0)
-    }),
-    (checkpoint::REPLICATION_OFFSET, |partition| {
-        Some(partition.high_watermark())
-    }),
+    (
+        checkpoint::REPLICATION_OFFSET,
+        |partition| Some(partition.high_watermark()),
+        |partition, _| Some(partition.high_watermark()),
+    ),
 ];
+
+/// Kafka leaves out logs that start where their first segment does.
+fn log_start(partition: &Arc<Partition>) -> Option<Offset> {
+    Some(partition.log_start()).filter(|start| start.0 > 0)
+}
 
 impl Replicas {
     /// Writes what has moved since the last time. A directory that cannot be written goes offline.
@@ -52,18 +62,23 @@ impl Replicas {
             .iter()
             .filter(|directory| !directory.is_failed())
         {
-            let hosted = |partition: &&std::sync::Arc<Partition>| {
+            let hosted = |partition: &&Arc<Partition>| {
                 partition.directory().id() == directory.id()
                     && partition.closed() != Some(ErrorCode::UnknownTopicOrPartition)
             };
             let here: Vec<_> = partitions.iter().filter(hosted).cloned().collect();
-            for (name, offset) in KINDS {
-                let offsets = here
-                    .iter()
-                    .filter_map(|partition| {
-                        Some((partition.topic_partition().clone(), offset(partition)?))
-                    })
-                    .collect();
+            for (name, offset, offset_of_copy) in KINDS {
+                let offsets = here.iter().filter_map(|partition| {
+                    Some((partition.topic_partition().clone(), offset(partition)?))
+                });
+                // A copy becomes the log with one renaming; what it needs then stands here before.
+                let copies = partitions.iter().filter_map(|partition| {
+                    let relocation = partition.relocation()?;
+                    let comes = relocation.target().id() == directory.id();
+                    let offset = offset_of_copy(partition, &relocation).filter(|_| comes)?;
+                    Some((partition.topic_partition().clone(), offset))
+                });
+                let offsets = copies.chain(offsets).collect();
                 if let Err(error) = write(&mut written, directory, name, offsets) {
                     directory.fail_because(&error);
                     outcome = Err(ErrorCode::KafkaStorageError);

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use milena_cluster::metadata::{self as cluster, ConfigResource, Image};
 use milena_log::OpenState;
+use milena_log::error::StorageError;
 use milena_protocol::config::BrokerValues;
 use milena_protocol::{ErrorCode, Offset, PartitionIndex, TopicId, TopicPartition};
 use tracing::info;
@@ -22,10 +23,12 @@ pub(crate) struct Followed {
     pub(crate) led: Vec<Arc<Partition>>,
     /// Topics that are gone: name and id.
     pub(crate) deleted: Vec<(Arc<str>, TopicId)>,
+    /// True where logs were opened.
+    pub(crate) has_opened: bool,
 }
 
 /// How the log of a new partition was left.
-const NEW_LOG: OpenState = OpenState {
+pub(super) const NEW_LOG: OpenState = OpenState {
     clean: true,
     recovery_point: Offset(0),
     log_start: None,
@@ -63,6 +66,7 @@ impl Replicas {
             plans.push((topic, self.plan(topic, &settings, &mut tasks)));
         }
         let threads = usize::try_from(values.int("num.recovery.threads.per.data.dir")).unwrap_or(1);
+        followed.has_opened = !tasks.is_empty();
         let opened = self.open_all(tasks, threads * self.handles.len().max(1));
         for (topic, plan) in plans {
             self.install(image, topic, plan, &opened, &mut followed);
@@ -251,7 +255,11 @@ impl Replicas {
         let directory = partition.directory();
         let name = milena_log::directory::delete_name(partition.topic_partition(), Uuid::new_v4());
         let renamed = directory.path().join(name);
-        let outcome = partition.with_log(|log| log.rename_directory(renamed.clone()));
+        let outcome = partition.with_log(|log| {
+            log.rename_directory(renamed.clone())?;
+            log.forget_files();
+            Ok::<_, StorageError>(())
+        });
         match outcome {
             Ok(()) => {
                 let delay_ms = partition.settings().log.file_delete_delay_ms;

@@ -6,7 +6,9 @@
 
 mod checkpoint;
 mod follow;
+mod future;
 mod open;
+mod relocate;
 mod shutdown;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use milena_cluster::metadata::Image;
 use milena_log::handle::Handles;
 use milena_protocol::{BrokerId, ErrorCode, PartitionIndex, TopicId, TopicPartition};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use self::checkpoint::Written;
@@ -23,7 +25,9 @@ use crate::metrics::Metrics;
 use crate::partition::{Directories, Partition};
 
 pub(crate) use follow::{Followed, overrides};
+pub(crate) use future::{Interrupted, settle_futures};
 pub(crate) use open::{Found, scan};
+pub(crate) use relocate::{resume, spawn as spawn_relocation};
 
 /// Topics that the broker itself keeps.
 const INTERNAL_TOPICS: [&str; 3] = [
@@ -78,6 +82,8 @@ pub(crate) struct Replicas {
     /// The image that was followed last.
     followed: Mutex<Option<Arc<Image>>>,
     written: Mutex<Written>,
+    /// Bounds the moves between directories that copy at once.
+    movers: Semaphore,
     /// Number of directories whose partitions were closed for a failure.
     failed: watch::Sender<usize>,
 }
@@ -91,6 +97,7 @@ impl Replicas {
         metrics: Arc<Metrics>,
         found: BTreeMap<TopicPartition, Found>,
     ) -> Self {
+        let movers = directories.iter().count();
         let handles = directories
             .iter()
             .map(|directory| {
@@ -109,6 +116,7 @@ impl Replicas {
             found: Mutex::new(found),
             followed: Mutex::new(None),
             written: Mutex::default(),
+            movers: Semaphore::new(movers),
             failed: watch::Sender::new(0),
         }
     }

@@ -124,7 +124,7 @@ pub(crate) fn scan(
 
 /// A checkpoint of offsets; empty where there is none. A recovery point that somebody else wrote, or
 /// that is damaged, is not believed: everything is checked then.
-fn offsets(
+pub(super) fn offsets(
     storage: &dyn Storage,
     directory: &Path,
     name: &str,

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod client;
+mod log_dirs;
 mod quotas;

@@ -45,10 +45,16 @@ impl Log {
                 segment.forget_indexes(&self.handles);
             }
         }
+        self.forget_files();
+        Ok(())
+    }
+
+    /// Lets go of open files: those of a log that is no longer used would keep their space after
+    /// they are removed.
+    pub fn forget_files(&self) {
         for segment in &self.segments {
             segment.forget(&self.handles);
         }
-        Ok(())
     }
 
     fn write_snapshot(&mut self) -> Result<(), StorageError> {

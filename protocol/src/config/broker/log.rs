@@ -1,6 +1,6 @@
 //! Log.
 
-use crate::config::broker::{CLEANER, CORDON, LIST, ONE, REMOVED, SOME_LIST};
+use crate::config::broker::{CLEANER, LIST, ONE, REMOVED, SOME_LIST};
 use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{
@@ -12,7 +12,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Directories of the logs; log.dir where null.";
     "log.dir" => List, "milena-data", SOME_LIST, High, ReadOnly, Works,
         "Directory of the logs, where log.dirs is not set.";
-    "cordoned.log.dirs" => List, "", LIST, Medium, PerBroker, NoEffect(CORDON),
+    "cordoned.log.dirs" => List, "", LIST, Medium, PerBroker, Works,
         "Directories that get no new partitions; * for all.";
     "log.dir.failure.timeout.ms" => Long, "30000", AtLeast(1), Low, ReadOnly, NoEffect(ONE),
         "A broker that cannot report a failed directory stops after this, in milliseconds.";

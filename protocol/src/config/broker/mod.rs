@@ -29,7 +29,6 @@ pub(super) const BUFFER: &str = "buffers are not kept for reuse";
 pub(super) const CLASS: &str = "Java classes are not loaded";
 pub(super) const CLEANER: &str = "the cleaner always runs";
 pub(super) const CODEC: &str = "the offsets topic is not compressed";
-pub(super) const CORDON: &str = "directories cannot be cordoned yet";
 pub(super) const INTERNAL: &str = "it belongs to the internals of Kafka";
 pub(super) const META: &str = "the metadata log has its own limits";
 pub(super) const METRICS: &str = "metrics are read from the admin port";

@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Time between writes of the high watermarks, in milliseconds.";
     "replica.selector.class" => String, null, Any, Medium, ReadOnly, Refused(CLASS),
         "Class that chooses the replica a consumer reads from.";
-    "replica.alter.log.dirs.io.max.bytes.per.second" => Long, "9223372036854775807", AtLeast(0), Medium, PerBroker, NoEffect(ONE),
+    "replica.alter.log.dirs.io.max.bytes.per.second" => Long, "9223372036854775807", AtLeast(0), Medium, PerBroker, Works,
         "Bytes per second at most for moves between directories." [hidden];
     "leader.replication.throttled.rate" => Long, "9223372036854775807", AtLeast(0), Medium, PerBroker, NoEffect(ONE),
         "Bytes per second that leaders send to throttled followers at most." [hidden];

@@ -115,13 +115,19 @@ impl Broker {
         Ok(own.process.as_ref().context("a stopped broker")?.id())
     }
 
-    /// What the broker logged so far.
+    /// What the broker logged so far, over all of its starts.
     ///
     /// # Errors
     /// The broker was not started here, or the log cannot be read.
     pub fn log(&self) -> Result<String> {
         let own = self.own.as_ref().context("a foreign broker")?;
         fs::read_to_string(own.log_path()).context("read the log")
+    }
+
+    /// The last lines that the broker logged; empty for a broker that was not started here.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        self.own.as_ref().map(Own::log_tail).unwrap_or_default()
     }
 
     /// Ends the broker at once, as kill -9 does.

@@ -8,11 +8,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::broker::Broker;
+use crate::budget::Budgets;
 use crate::command::{self, Finished};
 use crate::setup::{self, Setup};
 
@@ -146,14 +146,12 @@ pub fn check_with(client: Client, area: &str, settings: &[&str]) -> Result<()> {
     } else {
         Broker::start(settings)?
     };
-    let limit = Duration::from_secs(if is_full() { 600 } else { 120 });
+    let limit = Budgets::read()?.limit(client.name(), area, is_full())? * 2;
     let mut program = client.program(&setup)?;
     program.arg(broker.address().to_string()).arg(area);
     let finished = command::run(&mut program, limit)?;
     judge(client, area, &finished).with_context(|| {
-        let log = broker.log().unwrap_or_default();
-        let start = log.len().saturating_sub(4000);
-        let tail: String = log.chars().skip(start).collect();
+        let tail = broker.log_tail();
         format!("{}\n{}\nbroker: {tail}", finished.stdout, finished.stderr)
     })
 }

@@ -7,6 +7,7 @@
 //! `conformance/setup`, and each has a driver under `clients/`, which [`driver`] runs.
 
 pub mod broker;
+pub mod budget;
 pub mod command;
 pub mod driver;
 pub mod partition;

@@ -1,0 +1,72 @@
+//! How long each suite may take: `budgets.toml`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use toml::Table;
+
+use crate::setup;
+
+/// The table of budgets, in seconds.
+#[derive(Debug)]
+pub struct Budgets {
+    /// Steps of `make conformance`, which come one after the other.
+    pub whole: BTreeMap<String, u64>,
+    /// Client and area to what their fixed cases may take.
+    pub fixed: BTreeMap<(String, String), u64>,
+    /// Client and area to what all their cases may take.
+    pub full: BTreeMap<(String, String), u64>,
+}
+
+impl Budgets {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// The file is missing or not of this shape.
+    pub fn read() -> Result<Self> {
+        let path = setup::folder().join("budgets.toml");
+        let text = fs::read_to_string(path).context("read budgets.toml")?;
+        let table: Table = text.parse().context("parse budgets.toml")?;
+        let section = |name: &str| {
+            let value = table.get(name).and_then(toml::Value::as_table);
+            value.with_context(|| format!("no section [{name}]"))
+        };
+        let mut whole = BTreeMap::new();
+        for (step, value) in section("whole")? {
+            whole.insert(step.clone(), seconds(value)?);
+        }
+        Ok(Self {
+            whole,
+            fixed: clients(section("fixed")?)?,
+            full: clients(section("full")?)?,
+        })
+    }
+
+    /// The limit of one client in one area.
+    ///
+    /// # Errors
+    /// It has no row.
+    pub fn limit(&self, client: &str, area: &str, is_full: bool) -> Result<Duration> {
+        let rows = if is_full { &self.full } else { &self.fixed };
+        let row = rows.get(&(client.to_owned(), area.to_owned()));
+        let row = row.with_context(|| format!("no budget for {client} {area}"))?;
+        Ok(Duration::from_secs(*row))
+    }
+}
+
+fn clients(section: &Table) -> Result<BTreeMap<(String, String), u64>> {
+    let mut rows = BTreeMap::new();
+    for (client, areas) in section {
+        for (area, value) in areas.as_table().context("areas of a client")? {
+            rows.insert((client.clone(), area.clone()), seconds(value)?);
+        }
+    }
+    Ok(rows)
+}
+
+fn seconds(value: &toml::Value) -> Result<u64> {
+    let number = value.as_integer().context("a number of seconds")?;
+    u64::try_from(number).context("a positive number of seconds")
+}

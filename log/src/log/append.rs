@@ -11,6 +11,9 @@ use crate::producer_state::{Check, Origin};
 use crate::segment::name::Kind;
 use crate::validate::ValidBatch;
 
+/// Only the end of a log can be here, never a record.
+pub(super) const OFFSET_MAX: Offset = Offset(i64::MAX);
+
 /// What became of a batch.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -45,6 +48,14 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// For people.
     pub message: String,
+}
+
+fn refuse_offset(batch: &ValidBatch, base_offset: Offset) -> Option<Refusal> {
+    let last_offset = base_offset.plus(i64::from(batch.header.last_offset_delta));
+    (last_offset == OFFSET_MAX).then(|| Refusal {
+        code: ErrorCode::UnknownServerError,
+        message: format!("no offsets are left behind {base_offset}"),
+    })
 }
 
 impl Log {
@@ -103,12 +114,14 @@ impl Log {
                 outcomes[number] = Some(outcome);
                 continue;
             }
-            if let Some(refusal) = self.refuse_size(&batch) {
+            let base_offset = group.next_offset().unwrap_or(self.log_end);
+            let refusal = self.refuse_size(&batch);
+            let refusal = refusal.or_else(|| refuse_offset(&batch, base_offset));
+            if let Some(refusal) = refusal {
                 outcomes[number] = Some(Outcome::Refused(refusal));
                 continue;
             }
             let append_time = self.stamp(&mut batch, now);
-            let base_offset = group.next_offset().unwrap_or(self.log_end);
             let mut header = batch.header;
             header.base_offset = base_offset;
             header.leader_epoch = leader_epoch;

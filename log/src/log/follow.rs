@@ -7,6 +7,7 @@ use milena_protocol::batch::{BatchHeader, HeaderError};
 use milena_protocol::{Offset, Timestamp};
 
 use super::Log;
+use super::append::OFFSET_MAX;
 use crate::error::AppendError;
 
 /// What was appended of a leader's answer.
@@ -79,6 +80,9 @@ impl Log {
                 .map_err(|error| corrupt(error.to_string()))?;
             if header.last_offset_delta < 0 {
                 return Err(corrupt("last offset delta is negative".to_owned()));
+            }
+            if header.last_offset() == OFFSET_MAX {
+                return Err(corrupt("offsets reach beyond the largest".to_owned()));
             }
             if header.base_offset < next_offset {
                 return Err(AppendError::UnexpectedOffset {

@@ -88,6 +88,7 @@ impl Walk {
         let relative = header.last_offset().0.saturating_sub(self.base_offset.0);
         header.base_offset >= expected
             && header.last_offset_delta >= 0
+            && header.last_offset() < Offset(i64::MAX)
             && header.record_count >= 0
             && i32::try_from(relative).is_ok()
             && self

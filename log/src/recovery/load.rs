@@ -252,7 +252,9 @@ impl Loader<'_> {
         let mut scanner = BatchScanner::headers(segment.file(self.place)?, from, segment.size);
         loop {
             match scanner.next_batch() {
-                Ok(Some(batch)) if batch.header.base_offset >= end => {
+                Ok(Some(batch))
+                    if batch.header.base_offset >= end && batch.header.next_offset() > end =>
+                {
                     end = batch.header.next_offset();
                 }
                 Ok(None) => return Ok(Some(end)),

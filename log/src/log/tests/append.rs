@@ -374,3 +374,39 @@ fn an_unverified_transaction_is_refused() {
     assert!(matches!(&outcomes[0], Outcome::Refused(refusal)
         if refusal.code == ErrorCode::InvalidTxnState));
 }
+
+#[test]
+fn a_log_without_offsets_left_takes_no_record() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    storage.create_directory(Path::new("/data")).unwrap();
+    let config = Arc::new(small_segments());
+    let state = OpenState {
+        log_start: Some(Offset(i64::MAX - 3)),
+        ..NEW
+    };
+    let mut log = open(&storage, &config, state);
+    let batches = [1, 2, 3].map(|records| valid(plain(records, NOW)));
+    let outcomes = log.append(batches.into(), EPOCH, NOW).unwrap();
+    assert_eq!(offsets(&outcomes[0]), (i64::MAX - 3, i64::MAX - 3));
+    assert_eq!(offsets(&outcomes[1]), (i64::MAX - 2, i64::MAX - 1));
+    let Outcome::Refused(refusal) = &outcomes[2] else {
+        panic!("appended: {outcomes:?}");
+    };
+    assert_eq!(refusal.code, ErrorCode::UnknownServerError);
+    assert_eq!(log.roll(NOW).unwrap(), Offset(i64::MAX));
+    assert_eq!(log.roll(NOW).unwrap(), Offset(i64::MAX));
+    log.close().unwrap();
+    let state = OpenState { clean: true, ..NEW };
+    let log = open(&storage, &config, state);
+    assert_eq!(log.log_end(), Offset(i64::MAX));
+    assert_eq!(read_all(&log, log.log_start(), 500).len(), 2);
+
+    let mut follower = Bench::new(small_segments()).log;
+    let mut copied = plain(2, NOW);
+    milena_protocol::batch::patch_base_offset(&mut copied, Offset(i64::MAX - 1));
+    let refused = follower.append_as_follower(copied.freeze(), NOW);
+    assert!(matches!(
+        refused,
+        Err(AppendError::Corrupt { index: 0, .. })
+    ));
+}

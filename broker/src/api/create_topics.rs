@@ -8,7 +8,9 @@ use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult,
 };
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName};
-use milena_cluster::metadata::{CreateTopics as Operation, CreatedTopic, Error, NewTopic, TopicResult};
+use milena_cluster::metadata::{
+    CreateTopics as Operation, CreatedTopic, Error, NewTopic, TopicResult,
+};
 use milena_protocol::config::TopicConfig;
 use milena_protocol::{BrokerId, PartitionIndex, TopicId};
 use uuid::Uuid;
@@ -30,9 +32,16 @@ impl Api for CreateTopics {
         context: &Context,
         request: CreateTopicsRequest,
     ) -> CreateTopicsResponse {
-        let configs: BTreeMap<String, BTreeMap<String, String>> =
-            request.topics.iter().map(|topic| (topic.name.to_string(), set(topic))).collect();
-        let names: Vec<_> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+        let configs: BTreeMap<String, BTreeMap<String, String>> = request
+            .topics
+            .iter()
+            .map(|topic| (topic.name.to_string(), set(topic)))
+            .collect();
+        let names: Vec<_> = request
+            .topics
+            .iter()
+            .map(|topic| topic.name.clone())
+            .collect();
         let operation = Operation {
             topics: request.topics.into_iter().map(new_topic).collect(),
             validate_only: request.validate_only,
@@ -41,7 +50,7 @@ impl Api for CreateTopics {
         let topics = match create(broker, context, operation).await {
             Ok(results) => results
                 .into_iter()
-                .map(|result| respond(broker, &configs, request.validate_only, result))
+                .map(|result| respond(broker, &configs, result))
                 .collect(),
             Err(error) => {
                 let (code, message) = parts(&error);
@@ -71,7 +80,10 @@ async fn create(
     if !broker.limits_mutations(context) {
         return broker.controller().run(&operation).await;
     }
-    let trial = Operation { validate_only: true, ..operation.clone() };
+    let trial = Operation {
+        validate_only: true,
+        ..operation.clone()
+    };
     let mut results = broker.controller().run(&trial).await?;
     for result in &mut results {
         if let Ok(created) = &result.result {
@@ -84,11 +96,17 @@ async fn create(
     if operation.validate_only {
         return Ok(results);
     }
-    let is_valid =
-        |name: &str| results.iter().any(|result| result.name == name && result.result.is_ok());
+    let is_valid = |name: &str| {
+        results
+            .iter()
+            .any(|result| result.name == name && result.result.is_ok())
+    };
     operation.topics.retain(|topic| is_valid(&topic.name));
     for created in broker.controller().run(&operation).await? {
-        if let Some(result) = results.iter_mut().find(|result| result.name == created.name) {
+        if let Some(result) = results
+            .iter_mut()
+            .find(|result| result.name == created.name)
+        {
             *result = created;
         }
     }
@@ -113,11 +131,19 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
         assignments: assignments
             .map(|assignment| {
                 let brokers = assignment.broker_ids.into_iter().map(|id| BrokerId(id.0));
-                (PartitionIndex(assignment.partition_index), brokers.collect())
+                (
+                    PartitionIndex(assignment.partition_index),
+                    brokers.collect(),
+                )
             })
             .collect(),
         configs: configs
-            .map(|config| (config.name.to_string(), config.value.map(|value| value.to_string())))
+            .map(|config| {
+                (
+                    config.name.to_string(),
+                    config.value.map(|value| value.to_string()),
+                )
+            })
             .collect(),
     }
 }
@@ -125,7 +151,6 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
 fn respond(
     broker: &Broker,
     configs: &BTreeMap<String, BTreeMap<String, String>>,
-    validate_only: bool,
     result: TopicResult,
 ) -> CreatableTopicResult {
     let (code, message) = error_of(&result.result);
@@ -135,21 +160,28 @@ fn respond(
         .with_error_message(message)
         .with_num_partitions(-1)
         .with_replication_factor(-1);
-    let Ok(CreatedTopic { id, num_partitions, replication_factor }) = result.result else {
+    let Ok(CreatedTopic {
+        id,
+        num_partitions,
+        replication_factor,
+    }) = result.result
+    else {
         return response;
     };
     let none = BTreeMap::new();
     let overrides = configs.get(&result.name).unwrap_or(&none);
-    let entries = TopicConfig::explain(overrides, &broker.values()).into_iter().map(|entry| {
-        CreatableTopicConfigs::default()
-            .with_name(text(entry.name))
-            .with_value(entry.value.map(text))
-            .with_read_only(entry.read_only)
-            .with_config_source(entry.source.code())
-            .with_is_sensitive(entry.sensitive)
-    });
+    let entries = TopicConfig::explain(overrides, &broker.values())
+        .into_iter()
+        .map(|entry| {
+            CreatableTopicConfigs::default()
+                .with_name(text(entry.name))
+                .with_value(entry.value.map(text))
+                .with_read_only(entry.read_only)
+                .with_config_source(entry.source.code())
+                .with_is_sensitive(entry.sensitive)
+        });
     response
-        .with_topic_id(if validate_only { Uuid::nil() } else { id.0 })
+        .with_topic_id(id.0)
         .with_num_partitions(num_partitions)
         .with_replication_factor(replication_factor)
         .with_configs(Some(entries.collect()))

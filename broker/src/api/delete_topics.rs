@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 use milena_cluster::metadata::{DeleteTopics as Operation, DeletedTopic, Error, TopicReference};
@@ -29,9 +30,14 @@ impl Api for DeleteTopics {
         context: &Context,
         request: DeleteTopicsRequest,
     ) -> DeleteTopicsResponse {
+        let mut ambiguous = Vec::new();
         let topics: Vec<_> = if context.version >= STATES_FROM {
-            let states = request.topics.into_iter();
-            states
+            let (named_twice, once): (Vec<_>, Vec<_>) = request
+                .topics
+                .into_iter()
+                .partition(|topic| topic.name.is_some() && !topic.topic_id.is_nil());
+            ambiguous.extend(named_twice.into_iter().map(ambiguity));
+            once.into_iter()
                 .map(|topic| match topic.name {
                     Some(name) => TopicReference::Name(name.to_string()),
                     None => TopicReference::Id(TopicId(topic.topic_id)),
@@ -39,19 +45,35 @@ impl Api for DeleteTopics {
                 .collect()
         } else {
             let names = request.topic_names.into_iter();
-            names.map(|name| TopicReference::Name(name.to_string())).collect()
+            names
+                .map(|name| TopicReference::Name(name.to_string()))
+                .collect()
         };
         let deleted = if broker.values().boolean("delete.topic.enable") {
-            delete(broker, context, Operation { topics: topics.clone() }).await
+            delete(
+                broker,
+                context,
+                Operation {
+                    topics: topics.clone(),
+                },
+            )
+            .await
         } else if context.version < DISABLED_FROM {
             Err(Error::code(ErrorCode::InvalidRequest))
         } else {
-            Err(Error::new(ErrorCode::TopicDeletionDisabled, "topic deletion is disabled"))
+            Err(Error::new(
+                ErrorCode::TopicDeletionDisabled,
+                "topic deletion is disabled",
+            ))
         };
         let deleted = deleted.unwrap_or_else(|error| {
-            topics.into_iter().map(|topic| refused(topic, &error)).collect()
+            topics
+                .into_iter()
+                .map(|topic| refused(topic, &error))
+                .collect()
         });
-        DeleteTopicsResponse::default().with_responses(deleted.into_iter().map(respond).collect())
+        let all = ambiguous.into_iter().chain(deleted);
+        DeleteTopicsResponse::default().with_responses(all.map(respond).collect())
     }
 
     fn throttle(response: &mut DeleteTopicsResponse, throttle_ms: i32) {
@@ -80,7 +102,11 @@ async fn delete(
                 Ok(()) => true,
                 Err(error) => {
                     let name = Some(found.name.to_string());
-                    over_quota.push(DeletedTopic { name, id: found.id, error: Some(error) });
+                    over_quota.push(DeletedTopic {
+                        name,
+                        id: found.id,
+                        error: Some(error),
+                    });
                     false
                 }
             }
@@ -91,12 +117,28 @@ async fn delete(
     Ok(deleted)
 }
 
+/// The answer where the request names a topic in both ways: they may mean different topics.
+fn ambiguity(topic: DeleteTopicState) -> DeletedTopic {
+    DeletedTopic {
+        name: topic.name.map(|name| name.to_string()),
+        id: TopicId(topic.topic_id),
+        error: Some(Error::new(
+            ErrorCode::InvalidRequest,
+            "either the name or the id of a topic may be given, not both",
+        )),
+    }
+}
+
 fn refused(topic: TopicReference, error: &Error) -> DeletedTopic {
     let (name, id) = match topic {
         TopicReference::Name(name) => (Some(name), TopicId::ZERO),
         TopicReference::Id(id) => (None, id),
     };
-    DeletedTopic { name, id, error: Some(error.clone()) }
+    DeletedTopic {
+        name,
+        id,
+        error: Some(error.clone()),
+    }
 }
 
 fn respond(deleted: DeletedTopic) -> DeletableTopicResult {

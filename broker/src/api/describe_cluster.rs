@@ -32,17 +32,17 @@ impl Api for DescribeCluster {
             let (error, message) = if request.endpoint_type == CONTROLLERS {
                 (
                     ErrorCode::MismatchedEndpointType,
-                    "the request was sent to a broker",
+                    "the request was sent to a broker, and controllers are asked for".to_owned(),
                 )
             } else {
                 (
                     ErrorCode::UnsupportedEndpointType,
-                    "unsupported endpoint type",
+                    format!("endpoint type {} is not known", request.endpoint_type),
                 )
             };
             return DescribeClusterResponse::default()
                 .with_error_code(error.code())
-                .with_error_message(Some(StrBytes::from_static_str(message)));
+                .with_error_message(Some(StrBytes::from_string(message)));
         }
         let listener = listener_name(broker, context);
         let image = broker.image();

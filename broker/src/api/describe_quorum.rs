@@ -51,7 +51,12 @@ fn describe(version: i16, asked: AskedTopic, status: &Status) -> TopicData {
     let partitions = asked.partitions.into_iter().map(|partition| {
         let data = PartitionData::default().with_partition_index(partition.partition_index);
         if !is_metadata || partition.partition_index != 0 {
-            return data.with_error_code(ErrorCode::UnknownTopicOrPartition.code());
+            let data = data.with_error_code(ErrorCode::UnknownTopicOrPartition.code());
+            if version < NODES_FROM {
+                return data;
+            }
+            let message = StrBytes::from_static_str("only the metadata has a quorum");
+            return data.with_error_message(Some(message));
         }
         data.with_leader_id(WireBrokerId(status.leader.unwrap_or(BrokerId::NONE).0))
             .with_leader_epoch(status.epoch.0)

@@ -30,7 +30,7 @@ impl Api for DescribeTopicPartitions {
     ) -> DescribeTopicPartitionsResponse {
         let image = broker.image();
         let (first_topic, first_partition) = match &request.cursor {
-            Some(cursor) => (cursor.topic_name.to_string(), cursor.partition_index.max(0)),
+            Some(cursor) => (cursor.topic_name.to_string(), cursor.partition_index),
             None => (String::new(), 0),
         };
         // Without topics all are asked for; the pages are in the order of names.
@@ -43,6 +43,16 @@ impl Api for DescribeTopicPartitions {
                 .map(|topic| topic.name.to_string())
                 .collect()
         };
+        if let Some(cursor) = &request.cursor
+            && (cursor.partition_index < 0 || !names.contains(cursor.topic_name.as_str()))
+        {
+            let refused = names.into_iter().map(|name| {
+                DescribeTopicPartitionsResponseTopic::default()
+                    .with_error_code(ErrorCode::InvalidRequest.code())
+                    .with_name(Some(TopicName(StrBytes::from_string(name))))
+            });
+            return DescribeTopicPartitionsResponse::default().with_topics(refused.collect());
+        }
         let limit_max = broker.values().int("max.request.partition.size.limit");
         let limit = request.response_partition_limit.min(limit_max).max(1);
         let mut left = usize::try_from(limit).unwrap_or(1);
@@ -92,6 +102,7 @@ fn unknown(name: TopicName) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic::default()
         .with_error_code(error.code())
         .with_is_internal(is_internal(&name))
+        .with_topic_authorized_operations(authorized::TOPIC)
         .with_name(Some(name))
 }
 

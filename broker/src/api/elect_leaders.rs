@@ -1,6 +1,5 @@
 //! ElectLeaders (43): elects preferred or unclean leaders (KIP-460).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
@@ -8,7 +7,7 @@ use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicN
 use milena_cluster::metadata::{ElectLeaders as Operation, ElectionKind, Error};
 use milena_protocol::{ErrorCode, PartitionIndex};
 
-use super::answer::{error_of, parts, text};
+use super::answer::{error_of, grouped, parts, text};
 use super::{Api, Context};
 use crate::broker::Broker;
 
@@ -64,17 +63,15 @@ impl Api for ElectLeaders {
                 return response.with_error_code(code);
             }
         };
-        let mut topics: BTreeMap<Arc<str>, Vec<PartitionResult>> = BTreeMap::new();
-        for partition in elected {
+        let partitions = elected.into_iter().map(|partition| {
             let (code, message) = error_of(&partition.result);
-            topics.entry(partition.topic).or_default().push(
-                PartitionResult::default()
-                    .with_partition_id(partition.partition.0)
-                    .with_error_code(code)
-                    .with_error_message(message),
-            );
-        }
-        let results = topics.into_iter().map(|(topic, partitions)| {
+            let response = PartitionResult::default()
+                .with_partition_id(partition.partition.0)
+                .with_error_code(code)
+                .with_error_message(message);
+            (partition.topic, response)
+        });
+        let results = grouped(partitions).into_iter().map(|(topic, partitions)| {
             ReplicaElectionResult::default()
                 .with_topic(TopicName(text(&*topic)))
                 .with_partition_result(partitions)

@@ -12,7 +12,7 @@ use milena_protocol::fetch::{
 use milena_protocol::topic::TopicRef;
 use milena_protocol::wire::Writer;
 use milena_protocol::{
-    ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, api as table, header,
+    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, api as table, header,
 };
 use tokio::time::Instant;
 
@@ -66,6 +66,8 @@ struct Limits {
     bytes_max: usize,
     bytes_min: usize,
     isolation: Isolation,
+    /// Who reads beyond the high watermark, as a replica of the partition.
+    follower: Option<BrokerId>,
     deadline: Instant,
 }
 
@@ -102,6 +104,7 @@ async fn serve(
             (_, 1) => Isolation::Committed,
             _ => Isolation::Uncommitted,
         },
+        follower: (request.replica_id.0 >= 0).then_some(request.replica_id),
         deadline: Instant::now() + wait,
     };
     let reading = Busy::new(Box::pin(read_until_enough(
@@ -176,26 +179,59 @@ async fn read_until_enough(
     }
 }
 
+/// The partition of a target, which the follower has to be a replica of.
+fn locate(
+    broker: &Broker,
+    target: &Target,
+    follower: Option<BrokerId>,
+) -> Result<Arc<Partition>, ErrorCode> {
+    if target.error.is_err() {
+        return Err(target.error);
+    }
+    let partition = broker.replicas().find(target.topic_id, target.index)?;
+    if let Some(follower) = follower {
+        let image = broker.image();
+        let topic = image.topic_by_id(target.topic_id);
+        let replicas = topic.and_then(|topic| topic.partition(target.index));
+        if !replicas.is_some_and(|partition| partition.replicas.contains(&follower)) {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+    }
+    Ok(partition)
+}
+
+/// Reads, and leaves positions out where there is an error.
+fn read(partition: &Arc<Partition>, request: &ReadRequest) -> Read {
+    let read = partition.read(request);
+    match read.diverging {
+        _ if read.error.is_err() => Read::failed(read.error),
+        // This log knows nothing of the epoch: there is no offset to go back to, and the client has
+        // to find its place anew.
+        Some((_, Offset::NONE)) => Read::failed(ErrorCode::OffsetOutOfRange),
+        _ => read,
+    }
+}
+
 fn read_all(broker: &Broker, targets: &[Target], limits: &Limits) -> Vec<Found> {
     let mut left = limits.bytes_max;
     let mut is_first = true;
     let mut all = Vec::with_capacity(targets.len());
     for target in targets {
-        let partition = match target.error {
-            ErrorCode::None => broker.replicas().find(target.topic_id, target.index),
-            error => Err(error),
-        };
+        let partition = locate(broker, target, limits.follower);
         let read = match &partition {
             Err(error) => Read::failed(*error),
-            Ok(partition) => partition.read(&ReadRequest {
-                offset: target.offset,
-                bytes_max: target.bytes_max.min(left),
-                // Progress is guaranteed: the first batch comes whatever its size (KIP-74).
-                min_one_batch: is_first,
-                isolation: limits.isolation,
-                current_leader_epoch: target.current_leader_epoch,
-                last_fetched_epoch: target.last_fetched_epoch,
-            }),
+            Ok(partition) => read(
+                partition,
+                &ReadRequest {
+                    offset: target.offset,
+                    bytes_max: target.bytes_max.min(left),
+                    // Progress is guaranteed: the first batch comes whatever its size (KIP-74).
+                    min_one_batch: is_first,
+                    isolation: limits.isolation,
+                    current_leader_epoch: target.current_leader_epoch,
+                    last_fetched_epoch: target.last_fetched_epoch,
+                },
+            ),
         };
         left = left.saturating_sub(read.bytes);
         is_first &= read.bytes == 0;
@@ -280,6 +316,15 @@ fn encode(
     fetch::encode_response(context.version, response, &mut writer, gaps)
 }
 
+/// The error as this version knows it: a topic that went away while a fetch by name waited for it is
+/// looked for by its id.
+fn error_for(version: i16, error: ErrorCode) -> ErrorCode {
+    if error == ErrorCode::UnknownTopicId && version < fetch::TOPIC_ID_FROM {
+        return ErrorCode::UnknownTopicOrPartition;
+    }
+    error
+}
+
 fn respond<'a>(
     version: i16,
     found: &'a Found,
@@ -300,6 +345,6 @@ fn respond<'a>(
             .map(|(epoch, end_offset)| EpochEnd { epoch, end_offset }),
         aborted_transactions: read.shows_aborted.then_some(aborted),
         records_bytes: read.bytes,
-        ..PartitionResponse::error(topic, found.target.index, read.error)
+        ..PartitionResponse::error(topic, found.target.index, error_for(version, read.error))
     }
 }

@@ -49,7 +49,13 @@ impl Api for ListConfigResources {
                 .with_error_code(ErrorCode::UnsupportedVersion.code());
         };
         let image = broker.image();
-        let resources = kinds.into_iter().flat_map(|kind| {
+        let mut listed = Vec::new();
+        for kind in kinds {
+            if !listed.contains(&kind) {
+                listed.push(kind);
+            }
+        }
+        let resources = listed.into_iter().flat_map(|kind| {
             names(&image, kind).into_iter().map(move |name| {
                 ConfigResource::default()
                     .with_resource_name(StrBytes::from_string(name))

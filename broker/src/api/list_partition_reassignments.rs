@@ -61,7 +61,9 @@ impl Api for ListPartitionReassignments {
                 .with_name(TopicName(text(&*name)))
                 .with_partitions(partitions)
         });
-        ListPartitionReassignmentsResponse::default().with_topics(topics.collect())
+        ListPartitionReassignmentsResponse::default()
+            .with_error_message(None)
+            .with_topics(topics.collect())
     }
 
     fn throttle(response: &mut ListPartitionReassignmentsResponse, throttle_ms: i32) {

@@ -22,6 +22,8 @@ use crate::replicas::is_internal;
 const EMPTY_IS_NONE_FROM: i16 = 1;
 /// First version that says whether topics may be made.
 const CREATION_FROM: i16 = 4;
+/// First version in which a topic may be asked for by its id (KIP-516).
+const TOPIC_IDS_FROM: i16 = 12;
 
 pub(crate) struct Metadata;
 
@@ -33,6 +35,9 @@ impl Api for Metadata {
         context: &Context,
         request: MetadataRequest,
     ) -> MetadataResponse {
+        if context.version < TOPIC_IDS_FROM && names_by_id(&request) {
+            return refused(&request);
+        }
         let creates = context.version < CREATION_FROM || request.allow_auto_topic_creation;
         let asked = match request.topics {
             None => None,
@@ -51,7 +56,14 @@ impl Api for Metadata {
         };
         let topics = match asked {
             None => image.topics().map(|topic| view.topic(topic)).collect(),
-            Some(topics) => topics.into_iter().map(|topic| view.asked(topic)).collect(),
+            Some(topics) => {
+                let mut seen = BTreeSet::new();
+                topics
+                    .into_iter()
+                    .filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)))
+                    .map(|topic| view.asked(topic))
+                    .collect()
+            }
         };
         let mut response = MetadataResponse::default()
             .with_brokers(view.brokers())
@@ -67,6 +79,23 @@ impl Api for Metadata {
     fn throttle(response: &mut MetadataResponse, throttle_ms: i32) {
         response.throttle_time_ms = throttle_ms;
     }
+}
+
+/// True where a topic is given by its id, or not at all.
+fn names_by_id(request: &MetadataRequest) -> bool {
+    let mut topics = request.topics.iter().flatten();
+    topics.any(|topic| topic.name.is_none() || !topic.topic_id.is_nil())
+}
+
+/// The answer to a request that its version does not allow.
+fn refused(request: &MetadataRequest) -> MetadataResponse {
+    let topics = request.topics.iter().flatten().map(|topic| {
+        MetadataResponseTopic::default()
+            .with_name(Some(topic.name.clone().unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
+            .with_error_code(ErrorCode::InvalidRequest.code())
+    });
+    MetadataResponse::default().with_topics(topics.collect())
 }
 
 /// Name of the listener that a request came through.
@@ -131,7 +160,10 @@ impl View<'_> {
     }
 
     fn asked(&self, asked: MetadataRequestTopic) -> MetadataResponseTopic {
-        let response = MetadataResponseTopic::default();
+        let mut response = MetadataResponseTopic::default();
+        if self.shows_operations {
+            response.topic_authorized_operations = authorized::TOPIC;
+        }
         let Some(name) = asked.name else {
             let id = TopicId(asked.topic_id);
             return match self.image.topic_by_id(id) {

@@ -13,7 +13,8 @@ use crate::broker::Broker;
 
 /// First version with a kind of upgrade instead of a flag.
 const KIND_FROM: i16 = 1;
-/// First version without a result per feature: all are updated or none.
+/// First version without a result per feature: all are updated or none, so that an error has none in
+/// older versions either.
 const WHOLE_FROM: i16 = 2;
 
 pub(crate) struct UpdateFeatures;
@@ -42,15 +43,14 @@ impl Api for UpdateFeatures {
         let (code, message) = error_of(&result);
         let response = UpdateFeaturesResponse::default()
             .with_error_code(code)
-            .with_error_message(message.clone());
-        if context.version >= WHOLE_FROM {
+            .with_error_message(message);
+        if context.version >= WHOLE_FROM || code != 0 {
             return response;
         }
         let results = names.into_iter().map(|feature| {
             UpdatableFeatureResult::default()
                 .with_feature(feature)
-                .with_error_code(code)
-                .with_error_message(message.clone())
+                .with_error_message(None)
         });
         response.with_results(results.collect())
     }

@@ -1,7 +1,12 @@
 //! The APIs of the broker as a client sees them: every version of each, and the answers that Apache
-//! Kafka 4.3.1 gives where something is asked for that is not right.
+//! Kafka 4.3.1 gives to the same requests, above all where something is asked for that is not right.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod client;
+mod cluster;
+mod configs;
+mod fetch;
+mod records;
+mod topics;
 mod versions;

@@ -1,12 +1,15 @@
 //! APIs of the cluster.
 
 use bytes::{Buf, BytesMut};
+use kafka_protocol::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic,
+};
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId, DescribeClusterRequest, DescribeLogDirsRequest,
-    DescribeQuorumRequest, UnregisterBrokerRequest, UpdateFeaturesRequest,
+    AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId, DescribeClusterRequest,
+    DescribeLogDirsRequest, DescribeQuorumRequest, UnregisterBrokerRequest, UpdateFeaturesRequest,
 };
 use kafka_protocol::protocol::Encodable;
 use milena_protocol::wire::Reader;
@@ -32,6 +35,26 @@ pub(super) fn api_versions(world: &mut World, version: i16) {
             world.client.call(version, &named("not valid!")).error_code,
             42
         );
+    }
+}
+
+pub(super) fn alter_replica_log_dirs(world: &mut World, version: i16) {
+    let own = world.client.call(4, &DescribeLogDirsRequest::default());
+    let own = own.results[0].log_dir.clone();
+    for (path, name, code) in [
+        (own.clone(), "known", 0),
+        (own, "absent", 3),
+        (text("/absent"), "known", 57),
+    ] {
+        let moved = AlterReplicaLogDirTopic::default()
+            .with_name(topic(name))
+            .with_partitions(vec![0]);
+        let directory = AlterReplicaLogDir::default()
+            .with_path(path)
+            .with_topics(vec![moved]);
+        let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![directory]);
+        let response = world.client.call(version, &request);
+        assert_eq!(response.results[0].partitions[0].error_code, code, "{name}");
     }
 }
 

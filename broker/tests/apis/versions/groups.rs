@@ -32,7 +32,7 @@ fn group(name: &str) -> GroupId {
 }
 
 /// Asks until the coordinators of all groups are there; the first question makes their topic.
-pub(super) fn await_coordinator(client: &mut Client) {
+pub(crate) fn await_coordinator(client: &mut Client) {
     let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("group")]);
     while client.call(6, &request).coordinators[0].error_code != 0 {}
     while client.call(5, &ListGroupsRequest::default()).error_code != 0 {}

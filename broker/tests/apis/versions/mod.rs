@@ -15,6 +15,8 @@ mod groups;
 mod records;
 mod topics;
 
+pub(crate) use groups::await_coordinator;
+
 /// What the requests name.
 struct World {
     client: Client,
@@ -31,7 +33,7 @@ impl World {
             (0, 0)
         );
         let known = client.topic_id("known");
-        groups::await_coordinator(&mut client);
+        await_coordinator(&mut client);
         Self { client, known }
     }
 }
@@ -62,6 +64,7 @@ const CHECKS: &[(i16, Check)] = &[
     (23, records::offset_for_leader_epoch),
     (32, configs::describe_configs),
     (33, configs::alter_configs),
+    (34, cluster::alter_replica_log_dirs),
     (35, cluster::describe_log_dirs),
     (37, topics::create_partitions),
     (42, groups::delete_groups),

@@ -78,6 +78,8 @@ impl AlterPartitionReassignments {
         match replicas {
             None => cancel(draft, &topic, *index, partition),
             Some(replicas) => {
+                // An assignment that cannot be is told before one that is not allowed.
+                check_assignment(draft.image(), replicas, None)?;
                 if !self.allow_replication_factor_change {
                     check_replica_count(partition, replicas)?;
                 }

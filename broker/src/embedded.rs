@@ -80,6 +80,8 @@ impl Embedded {
         }
         let damaged = broker.replicas().damaged();
         reasons.extend(damaged.into_iter().map(|partition| format!("log of {partition} is damaged")));
+        let unopened = broker.replicas().unopened().into_iter();
+        reasons.extend(unopened.map(|partition| format!("log of {partition} cannot be opened")));
         if broker.stopping().is_cancelled() {
             reasons.push("the broker stops".to_owned());
         }

@@ -2,8 +2,8 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -44,6 +44,8 @@ pub struct Broker {
 struct Own {
     /// Nothing while it is stopped.
     process: Option<Child>,
+    /// Where the running process tells its health.
+    admin: Option<SocketAddr>,
     directory: TempDir,
     settings: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl Broker {
     pub fn start(settings: &[&str]) -> Result<Self> {
         let mut own = Own {
             process: None,
+            admin: None,
             directory: TempDir::with_prefix("milena-conformance-").context("make a directory")?,
             settings: SETTINGS
                 .iter()
@@ -128,6 +131,26 @@ impl Broker {
     #[must_use]
     pub fn log_tail(&self) -> String {
         self.own.as_ref().map(Own::log_tail).unwrap_or_default()
+    }
+
+    /// What the broker says of its health: HTTP status and body.
+    ///
+    /// # Errors
+    /// The broker was not started here, or does not answer.
+    pub fn health(&self) -> Result<(u16, String)> {
+        let own = self.own.as_ref().context("a foreign broker")?;
+        let address = own.admin.context("a stopped broker")?;
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("connect")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream
+            .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream
+            .read_to_string(&mut answer)
+            .context("read the health")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("an answer of HTTP")?;
+        let status = head.split(' ').nth(1).context("a status")?.parse()?;
+        Ok((status, body.to_owned()))
     }
 
     /// Ends the broker at once, as kill -9 does.
@@ -213,7 +236,8 @@ impl Own {
         let lines = lines(&mut process)?;
         let pid = process.id();
         self.process = Some(process);
-        let address = await_ready(&lines).with_context(|| self.log_tail())?;
+        let (address, admin) = await_ready(&lines).with_context(|| self.log_tail())?;
+        self.admin = admin;
         ensure!(
             listens(pid, address.port())?,
             "port {} does not belong to process {pid}",
@@ -233,8 +257,16 @@ impl Drop for Own {
     }
 }
 
+/// The program to test, to be run with other arguments.
+///
+/// # Errors
+/// There is none.
+pub fn milena() -> Result<Command> {
+    program().map(Command::new)
+}
+
 /// The program to test: `MILENA_BIN`, or the one beside the test that runs.
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     if let Some(path) = env::var_os("MILENA_BIN") {
         return Ok(path.into());
     }
@@ -266,17 +298,21 @@ fn lines(process: &mut Child) -> Result<Receiver<String>> {
     Ok(rx)
 }
 
-/// Reads `NAME HOST:PORT` lines until `ready`, and returns the address of `kafka`.
-fn await_ready(lines: &Receiver<String>) -> Result<SocketAddr> {
+/// Reads `NAME HOST:PORT` lines until `ready`, and returns the addresses of `kafka` and `admin`.
+fn await_ready(lines: &Receiver<String>) -> Result<(SocketAddr, Option<SocketAddr>)> {
     let end = Instant::now() + PATIENCE;
-    let mut kafka = None;
+    let (mut kafka, mut admin) = (None, None);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let line = lines
             .recv_timeout(left)
             .context("the broker ended, or was not ready in time")?;
         if line == "ready" {
-            return kafka.context("no line for the listener 'kafka' before 'ready'");
+            let kafka = kafka.context("no line for the listener 'kafka' before 'ready'")?;
+            return Ok((kafka, admin));
+        }
+        if let Some(address) = line.strip_prefix("admin ") {
+            admin = Some(address.parse().with_context(|| format!("parse '{line}'"))?);
         }
         if let Some(address) = line.strip_prefix("kafka ") {
             // With several addresses of one listener, the first counts.

@@ -137,7 +137,12 @@ impl Replicas {
             _ => None,
         };
         let (directory, state, high_watermark) = match claimed {
-            Some(found) => (found.directory, found.state, found.high_watermark),
+            Some(found) => {
+                if found.topic_id.is_none() {
+                    name_folder(&found.directory, &topic_partition, topic.id);
+                }
+                (found.directory, found.state, found.high_watermark)
+            }
             None => {
                 if let Some(other) = found.remove(&topic_partition) {
                     // The topic was deleted and made again while this broker was away.
@@ -302,6 +307,15 @@ impl Replicas {
             ),
             Err(error) => directory.fail_because(&error),
         }
+    }
+}
+
+/// Writes the topic id into a folder that has none, or one that cannot be read.
+fn name_folder(directory: &Directory, topic_partition: &TopicPartition, id: TopicId) {
+    let live = milena_log::directory::live_name(topic_partition);
+    let folder = directory.path().join(live);
+    if let Err(error) = milena_log::directory::write_topic_id(&**directory.storage(), &folder, id) {
+        directory.fail_because(&error);
     }
 }
 

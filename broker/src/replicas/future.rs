@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use milena_log::OpenState;
-use milena_log::checkpoint;
 use milena_log::directory::{self, FolderKind};
-use milena_protocol::{Offset, TopicPartition};
+use milena_protocol::TopicPartition;
 use tracing::info;
 
-use super::open::{Found, OpenError, offsets};
+use super::open::{Checkpoints, Found, OpenError, topic_id};
 use crate::partition::{COMPLETE, Directory};
 
 /// A replica that was moving, and where to.
@@ -53,7 +51,7 @@ pub(crate) fn settle_futures(
                 storage.sync_directory(path).map_err(io_error)?;
                 remove_marker(directory, name).map_err(io_error)?;
                 info!(partition = %name, path = %live.display(), "move of a replica is completed");
-                all.insert(name.clone(), promoted(directory, name)?);
+                all.insert(name.clone(), promoted(directory, name));
             }
         }
     }
@@ -66,18 +64,14 @@ fn remove_marker(directory: &Directory, name: &TopicPartition) -> io::Result<()>
 }
 
 /// The log that a copy became. The broker went down in the middle: it is not clean.
-fn promoted(directory: &Arc<Directory>, name: &TopicPartition) -> Result<Found, OpenError> {
+fn promoted(directory: &Arc<Directory>, name: &TopicPartition) -> Found {
     let storage = &**directory.storage();
     let path = directory.path();
-    let of = |file| offsets(storage, path, file).map(|offsets| offsets.get(name).copied());
-    Ok(Found {
+    let checkpoints = Checkpoints::read(storage, path);
+    Found {
         directory: Arc::clone(directory),
-        topic_id: directory::read_topic_id(storage, &path.join(directory::live_name(name)))?,
-        state: OpenState {
-            clean: false,
-            recovery_point: of(checkpoint::RECOVERY_POINT)?.unwrap_or(Offset(0)),
-            log_start: of(checkpoint::LOG_START_OFFSET)?,
-        },
-        high_watermark: of(checkpoint::REPLICATION_OFFSET)?.unwrap_or(Offset(0)),
-    })
+        topic_id: topic_id(storage, &path.join(directory::live_name(name))),
+        state: checkpoints.state(name, false),
+        high_watermark: checkpoints.high_watermark(name),
+    }
 }

@@ -249,6 +249,24 @@ impl Replicas {
             .collect()
     }
 
+    /// Partitions of online directories whose logs could not be opened.
+    pub(crate) fn unopened(&self) -> Vec<TopicPartition> {
+        if self.directories.iter().any(|directory| directory.is_failed()) {
+            // They may be those of the failed directory, which is said instead.
+            return Vec::new();
+        }
+        let topics = self.topics();
+        let mut found = Vec::new();
+        for topic in topics.by_name.values() {
+            for (index, slot) in (0..).zip(&topic.slots) {
+                if matches!(slot, Slot::Offline) {
+                    found.push(TopicPartition::new(Arc::clone(&topic.name), PartitionIndex(index)));
+                }
+            }
+        }
+        found
+    }
+
     /// True where no directory is online.
     pub(crate) fn all_failed(&self) -> bool {
         self.directories

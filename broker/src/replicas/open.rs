@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use milena_cluster::replication;
-use milena_log::checkpoint::{self, Loaded, Seal};
-use milena_log::directory::{self, FolderKind, MetaError};
+use milena_log::checkpoint::{self, Seal};
+use milena_log::directory::{self, FolderKind};
 use milena_log::storage::Storage;
 use milena_log::error::OpenError as LogError;
 use milena_log::recovery::Progress as LogProgress;
@@ -31,7 +31,7 @@ const PROGRESS_PAUSE: Duration = Duration::from_secs(2);
 /// A log directory that cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum OpenError {
-    /// The directory or a checkpoint cannot be read.
+    /// The directory cannot be read.
     #[error("read log directory {path}: {source}")]
     Io {
         /// The directory.
@@ -39,12 +39,6 @@ pub(crate) enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// A checkpoint is damaged.
-    #[error("{0}")]
-    Checkpoint(#[from] checkpoint::Error),
-    /// The topic id of a folder is damaged.
-    #[error("{0}")]
-    TopicId(#[from] MetaError),
     /// One partition in two directories.
     #[error("partition {topic_partition} stands in {first} and in {second}; remove the older one")]
     Twice {
@@ -83,9 +77,7 @@ pub(crate) fn scan(
     let path = directory.path();
     let storage = &**directory.storage();
     let io_error = |source| OpenError::Io { path: path.to_owned(), source };
-    let recovery = offsets(storage, path, checkpoint::RECOVERY_POINT)?;
-    let starts = offsets(storage, path, checkpoint::LOG_START_OFFSET)?;
-    let watermarks = offsets(storage, path, checkpoint::REPLICATION_OFFSET)?;
+    let checkpoints = Checkpoints::read(storage, path);
     let folders = directory::folders(storage, path).map_err(io_error)?;
     for folder in folders.partitions {
         if &*folder.topic_partition.topic == METADATA_OF_KAFKA {
@@ -103,13 +95,9 @@ pub(crate) fn scan(
         let topic_partition = folder.topic_partition;
         let found = Found {
             directory: Arc::clone(directory),
-            topic_id: directory::read_topic_id(storage, &folder_path)?,
-            state: OpenState {
-                clean: is_clean,
-                recovery_point: recovery.get(&topic_partition).copied().unwrap_or(Offset(0)),
-                log_start: starts.get(&topic_partition).copied(),
-            },
-            high_watermark: watermarks.get(&topic_partition).copied().unwrap_or(Offset(0)),
+            topic_id: topic_id(storage, &folder_path),
+            state: checkpoints.state(&topic_partition, is_clean),
+            high_watermark: checkpoints.high_watermark(&topic_partition),
         };
         if let Some(other) = all.insert(topic_partition.clone(), found) {
             return Err(OpenError::Twice {
@@ -122,21 +110,77 @@ pub(crate) fn scan(
     Ok(())
 }
 
-/// A checkpoint of offsets; empty where there is none. A recovery point that somebody else wrote, or
-/// that is damaged, is not believed: everything is checked then.
-pub(super) fn offsets(
-    storage: &dyn Storage,
-    directory: &Path,
-    name: &str,
-) -> Result<BTreeMap<TopicPartition, Offset>, OpenError> {
-    let path = directory.join(name);
-    match checkpoint::read_offsets(storage, &path)? {
-        None => Ok(BTreeMap::new()),
-        Some(Loaded { seal: Seal::Differs, .. }) if name == checkpoint::RECOVERY_POINT => {
-            warn!(path = %path.display(), "checkpoint was not written by this broker, logs are checked from their start");
-            Ok(BTreeMap::new())
+/// Id of the topic that a folder belongs to; none where the file with it is missing or damaged. The
+/// folder is then that of the topic that has its name, and gets the file anew.
+pub(super) fn topic_id(storage: &dyn Storage, folder: &Path) -> Option<TopicId> {
+    directory::read_topic_id(storage, folder).unwrap_or_else(|fault| {
+        error!(%fault, "topic id of a folder cannot be read, its name counts");
+        None
+    })
+}
+
+type Offsets = BTreeMap<TopicPartition, Offset>;
+
+/// What the checkpoints of a directory say. One that cannot be read is said and left out: what it
+/// held follows from the logs, and no start fails for it.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+}
+
+impl Checkpoints {
+    /// Reads the checkpoints of `directory`.
+    pub(super) fn read(storage: &dyn Storage, directory: &Path) -> Self {
+        let (recovery_points, recovery_seal) =
+            offsets(storage, directory, checkpoint::RECOVERY_POINT);
+        let (log_starts, start_seal) = offsets(storage, directory, checkpoint::LOG_START_OFFSET);
+        let (high_watermarks, _) = offsets(storage, directory, checkpoint::REPLICATION_OFFSET);
+        // A recovery point that is wrong would keep records from being checked.
+        let is_trusted = recovery_seal != Seal::Differs;
+        if !is_trusted {
+            warn!(path = %directory.display(),
+                "recovery points are not those of this broker, logs are checked from their start");
         }
-        Some(loaded) => Ok(loaded.value),
+        // A log start that is wrong would give up records. Kafka writes both files when it stops;
+        // where only this one differs, it is damaged.
+        let is_damaged = start_seal == Seal::Differs && is_trusted;
+        if is_damaged {
+            error!(path = %directory.display(),
+                "log starts are damaged and not used: deleted records may be seen again");
+        }
+        Self {
+            recovery_points: if is_trusted { recovery_points } else { Offsets::new() },
+            log_starts: if is_damaged { Offsets::new() } else { log_starts },
+            high_watermarks,
+        }
+    }
+
+    /// How the log of a partition was left.
+    pub(super) fn state(&self, name: &TopicPartition, is_clean: bool) -> OpenState {
+        OpenState {
+            clean: is_clean,
+            recovery_point: self.recovery_points.get(name).copied().unwrap_or(Offset(0)),
+            log_start: self.log_starts.get(name).copied(),
+        }
+    }
+
+    /// The high watermark of a partition, 0 where it is not known.
+    pub(super) fn high_watermark(&self, name: &TopicPartition) -> Offset {
+        self.high_watermarks.get(name).copied().unwrap_or(Offset(0))
+    }
+}
+
+/// A checkpoint and whether it is what this broker wrote; empty where there is none.
+fn offsets(storage: &dyn Storage, directory: &Path, name: &str) -> (Offsets, Seal) {
+    match checkpoint::read_offsets(storage, &directory.join(name)) {
+        Ok(None) => (Offsets::new(), Seal::Absent),
+        Ok(Some(loaded)) => (loaded.value, loaded.seal),
+        Err(fault) => {
+            error!(%fault, "checkpoint cannot be read, the logs count");
+            (Offsets::new(), Seal::Absent)
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use milena_log::directory::{self, LockError, MetaError, MetaProperties};
+use milena_log::directory::{self, Folder, FolderKind, LockError, MetaError, MetaProperties};
 use milena_log::storage::{DiskStorage, Storage};
-use milena_protocol::TopicId;
+use milena_protocol::{TopicId, TopicPartition};
 use thiserror::Error;
 use tracing::{error, info};
 use uuid::Uuid;
@@ -34,6 +34,17 @@ pub enum DirectoryError {
     Foreign {
         /// Each difference.
         faults: Vec<String>,
+    },
+    /// It has partitions of which nothing is known.
+    #[error(
+        "log directory {} has partitions, but there is no metadata log in {}: is metadata.log.dir, or the first of log.dirs, another one?",
+        path.display(), metadata_dir.display()
+    )]
+    NoMetadata {
+        /// The directory.
+        path: PathBuf,
+        /// The directory of the metadata log.
+        metadata_dir: PathBuf,
     },
     /// It is formatted already.
     #[error("log directory {} is formatted already; --ignore-formatted leaves it as it is", path.display())]
@@ -63,6 +74,24 @@ pub(crate) struct Prepared {
     pub(crate) cluster_id: String,
     /// The directories with whether each was cleanly stopped, in the order of `log.dirs`.
     pub(crate) opened: Vec<(Opened, bool)>,
+    /// `metadata.log.dir`, where it is none of `log.dirs`.
+    pub(crate) metadata: Option<Opened>,
+    /// A directory that has partitions.
+    pub(crate) used: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// Id of the directory of the metadata log.
+    pub(crate) fn metadata_id(&self, options: &Options) -> Uuid {
+        let mut all = self.opened.iter().map(|(opened, _)| opened).chain(&self.metadata);
+        let found = all.find(|opened| opened.path == options.metadata_dir);
+        found.map_or_else(Uuid::nil, |opened| opened.id)
+    }
+}
+
+/// True for the metadata log of Kafka, which is imported and never touched.
+pub(crate) fn is_metadata_of_kafka(partition: &TopicPartition) -> bool {
+    &*partition.topic == "__cluster_metadata"
 }
 
 /// A random id in Kafka's form of 22 characters.
@@ -71,8 +100,9 @@ pub fn random_id() -> String {
     TopicId(Uuid::new_v4()).to_string()
 }
 
-/// Locks every directory, formats what is new where the mode allows, and looks for clean markers. A
-/// directory that cannot be read for an error of the disk is left out, unless it has the metadata.
+/// Locks every directory, that of the metadata log too, formats what is new where the mode allows,
+/// and looks for clean markers. A directory that cannot be read for an error of the disk is left out,
+/// unless it has the metadata.
 ///
 /// # Errors
 /// All variants; the first that is met.
@@ -96,6 +126,10 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, DirectoryError> {
     if known.is_empty() {
         return Err(DirectoryError::None);
     }
+    let log_dirs = known.len();
+    if !options.log_dirs.contains(&options.metadata_dir) {
+        known.push(look(options, &storage, &options.metadata_dir)?);
+    }
     let cluster_id = known
         .iter()
         .find_map(|entry| entry.meta.as_ref().map(|meta| meta.cluster_id.clone()))
@@ -110,11 +144,32 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, DirectoryError> {
             faults: faults.iter().map(ToString::to_string).collect(),
         });
     }
-    let opened = known
+    let mut opened = known
         .into_iter()
         .map(|entry| entry.open(options, &storage, &cluster_id))
-        .collect::<Result<_, _>>()?;
-    Ok(Prepared { cluster_id, opened })
+        .collect::<Result<Vec<_>, _>>()?;
+    let metadata = opened.drain(log_dirs..).next().map(|(opened, _)| opened);
+    let used = find_used(&opened)?;
+    Ok(Prepared { cluster_id, opened, metadata, used })
+}
+
+/// The first directory that has a partition.
+fn find_used(opened: &[(Opened, bool)]) -> Result<Option<PathBuf>, DirectoryError> {
+    for (Opened { path, storage, .. }, _) in opened {
+        let listed = directory::folders(&**storage, path);
+        let folders = listed.map_err(|source| DirectoryError::Io {
+            operation: "list",
+            path: path.clone(),
+            source,
+        })?;
+        let is_live = |folder: &Folder| {
+            folder.kind == FolderKind::Live && !is_metadata_of_kafka(&folder.topic_partition)
+        };
+        if folders.partitions.iter().any(is_live) {
+            return Ok(Some(path.clone()));
+        }
+    }
+    Ok(None)
 }
 
 struct Known {

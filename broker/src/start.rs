@@ -26,7 +26,7 @@ use crate::metadata::{self, MetadataLog, RaftMetadataLog, ReplicaKey};
 use crate::metrics::Metrics;
 use crate::net::{BindError, Listener};
 use crate::options::{Mode, Options};
-use crate::partition::{Directories, Directory};
+use crate::partition::{Directories, Directory, Opened};
 use crate::replicas::{self, Replicas};
 use crate::reports;
 
@@ -80,6 +80,8 @@ pub(crate) struct Running {
     pub(crate) broker: Arc<Broker>,
     /// What is bound.
     pub(crate) addresses: Vec<(String, SocketAddr)>,
+    /// Keeps other processes out of `metadata.log.dir`, where it is none of `log.dirs`.
+    _metadata: Option<Opened>,
 }
 
 /// One bound listener.
@@ -96,9 +98,9 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
     let advertised = advertise(&options, &bound);
     let tracker = TaskTracker::new();
     let for_directories = options.clone();
-    let prepared = blocking(&tracker, move || directories::prepare(&for_directories)).await?;
+    let mut prepared = blocking(&tracker, move || directories::prepare(&for_directories)).await?;
     let log = open_metadata(&options, &prepared, &tracker).await?;
-    let cluster_id = prepared.cluster_id.clone();
+    let (cluster_id, metadata) = (prepared.cluster_id.clone(), prepared.metadata.take());
 
     let metrics = Arc::new(Metrics::new());
     let failures = Arc::new(Notify::new());
@@ -136,7 +138,7 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
         broker.tracker().spawn(bound.listener.run(Arc::clone(&broker)));
     }
     info!(broker_id = broker.id().0, cluster_id = broker.cluster_id(), "broker serves");
-    Ok(Running { broker, addresses })
+    Ok(Running { broker, addresses, _metadata: metadata })
 }
 
 async fn blocking<R: Send + 'static>(
@@ -216,11 +218,7 @@ async fn open_metadata(
     prepared: &Prepared,
     tracker: &TaskTracker,
 ) -> Result<Arc<RaftMetadataLog<Image>>, StartError> {
-    let directory_id = prepared
-        .opened
-        .iter()
-        .find(|(opened, _)| opened.path == options.metadata_dir)
-        .map_or_else(Uuid::nil, |(opened, _)| opened.id);
+    let directory_id = prepared.metadata_id(options);
     let key = ReplicaKey { broker_id: options.id, directory_id };
     let log_options = metadata::Options::single(
         options.metadata_dir.clone(),
@@ -232,6 +230,11 @@ async fn open_metadata(
     // the import is read before the metadata log is made.
     let is_new = !exists(options, tracker).await?;
     let imported = if is_new { read_import(options, prepared, tracker).await? } else { None };
+    if let (true, None, Some(path)) = (is_new, &imported, &prepared.used) {
+        // A new metadata log would know none of the partitions.
+        let (path, metadata_dir) = (path.clone(), options.metadata_dir.clone());
+        return Err(DirectoryError::NoMetadata { path, metadata_dir }.into());
+    }
     let initial = Image::new(prepared.cluster_id.as_str());
     let log = RaftMetadataLog::open(log_options, initial)
         .await
@@ -263,11 +266,11 @@ async fn read_import(
 ) -> Result<Option<Vec<Record>>, StartError> {
     let (directory, node_id) = (options.metadata_dir.clone(), options.id);
     let is_clean = prepared.opened.iter().all(|(_, is_clean)| *is_clean);
-    let is_forced = options.forces_import;
+    let (is_forced, now) = (options.forces_import, clock::now());
     let read = blocking(tracker, move || {
         let served = features::supported();
         let source =
-            import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served };
+            import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served, now };
         import::read_directory(&DiskStorage::new(), &source)
     });
     read.await.map_err(|error| StartError::Import(error.to_string()))

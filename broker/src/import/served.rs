@@ -7,16 +7,20 @@
 
 use milena_cluster::metadata::{ConfigResource, Digest, Image, Position, Topic};
 use milena_protocol::stored::metadata::{
-    FeatureLevel, FeatureRange, Identity, MetadataVersion, Record,
+    FeatureLevel, FeatureRange, Identity, MetadataVersion, ProducerIds, Record,
 };
-use milena_protocol::{BrokerId, LeaderEpoch, Offset};
+use milena_protocol::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, ProducerId, Timestamp};
 use tracing::warn;
 
 use super::{Error, Source};
 
 const REMOTE_STORAGE: &str = "remote.storage.enable";
+/// The year 2020 in seconds since 1970.
+const YEAR_2020_SECONDS: i64 = 1_577_836_800;
+const IDS_PER_SECOND: i64 = 1 << 20;
 
-/// Lowers the levels of features to what is served, and refuses what cannot be served.
+/// Lowers the levels of features to what is served, lets ids of producers begin where nobody has
+/// been, and refuses what cannot be served.
 pub(super) fn adapt(source: &Source<'_>, records: &mut Vec<Record>) -> Result<(), Error> {
     let position = Position {
         offset: Offset(0),
@@ -39,8 +43,24 @@ pub(super) fn adapt(source: &Source<'_>, records: &mut Vec<Record>) -> Result<()
             }));
         }
     }
+    records.push(Record::ProducerIds(ProducerIds {
+        broker_id: source.node_id,
+        broker_epoch: BrokerEpoch::NONE,
+        next_producer_id: image.next_producer_id().max(first_producer_id(source.now)),
+    }));
     tell_what_has_no_effect(&image);
     Ok(())
+}
+
+/// First id of a producer after an import at `now`. Kafka counts on where it was if it is started on
+/// the directory again, and would give the ids once more that were given here meanwhile; the logs
+/// know those, and the first records of such a producer could pass for repeated ones. The same holds
+/// for a later import. Each import therefore begins at a number of its own: that of its second times
+/// a million, which nobody reaches by counting, and which has less than 53 bits for clients that
+/// count in floating point.
+fn first_producer_id(now: Timestamp) -> ProducerId {
+    let seconds = (now.0 / 1000).saturating_sub(YEAR_2020_SECONDS).max(0);
+    ProducerId(seconds.saturating_mul(IDS_PER_SECOND))
 }
 
 /// The level that is served instead of `level`; none where that is served itself, or nothing lower.
@@ -149,6 +169,16 @@ mod tests {
         assert_eq!(lowered("metadata.version", 31, &served), None);
     }
 
+    #[test]
+    fn each_import_has_ids_of_producers_of_its_own() {
+        let first = |now| first_producer_id(Timestamp(now)).0;
+        let now = 1_800_000_000_000;
+
+        assert_eq!(first(0), 0);
+        assert!(first(now) - first(now - 1000) == IDS_PER_SECOND);
+        assert!(first(now) < 1 << 53);
+    }
+
     /// What happens to the metadata of one topic, not forced and forced.
     fn check(replicas: &[i32], config: &str) -> [Result<(), Error>; 2] {
         let topic_id = TopicId(Uuid::from_u128(1));
@@ -182,6 +212,7 @@ mod tests {
                 is_clean: true,
                 is_forced,
                 served: &served,
+                now: Timestamp(0),
             };
             adapt(&source, &mut records.to_vec())
         })
@@ -223,6 +254,7 @@ mod tests {
             is_clean: true,
             is_forced: true,
             served: &served,
+            now: Timestamp(0),
         };
 
         assert!(adapt(&source, &mut level(30)).is_ok());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use milena_log::storage::Storage;
 use milena_protocol::stored::metadata::{FeatureRange, Record};
-use milena_protocol::{BrokerId, Offset};
+use milena_protocol::{BrokerId, Offset, Timestamp};
 
 use super::Error;
 use super::batches::{self, Batch, Tail};
@@ -36,6 +36,8 @@ pub(crate) struct Source<'a> {
     pub is_forced: bool,
     /// Levels of the features that are served.
     pub served: &'a [FeatureRange],
+    /// Time of the import.
+    pub now: Timestamp,
 }
 
 impl Source<'_> {

@@ -9,7 +9,7 @@ use milena_log::storage::{DiskStorage, MemoryStorage, Storage};
 use milena_protocol::stored::metadata::{
     AbortTransaction, BeginTransaction, EndTransaction, NoOp, Record, RemoveTopic,
 };
-use milena_protocol::{BrokerId, LeaderEpoch, Offset};
+use milena_protocol::{BrokerId, LeaderEpoch, Offset, Timestamp};
 
 use super::transaction::Effects;
 use super::{Error, Source, read_directory};
@@ -64,6 +64,7 @@ fn source() -> Source<'static> {
         is_clean: true,
         is_forced: false,
         served: &[],
+        now: Timestamp(0),
     }
 }
 

@@ -57,3 +57,6 @@ conformance: build ## Runs the whole client matrix and librdkafka's suite, and w
 
 bench: build ## Measures beside Apache Kafka, alternating, and prints ratios; flags in ARGS="...".
 	@scripts/bench $(ARGS)
+
+fuzz: ## Runs the fuzz targets for ten minutes each; seconds and targets in ARGS="...".
+	@scripts/fuzz $(ARGS)

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use milena_cluster::group::{Coordinator, Producer};
 use milena_log::validate::ValidBatch;
-use milena_protocol::batch::{BatchBuilder, BatchHeader, Compression, Records};
+use milena_protocol::batch::{BatchBuilder, BatchHeader, Compression, HeaderError, Records};
 use milena_protocol::stored::group::Record;
 use milena_protocol::{ErrorCode, Offset, ProducerId, Sequence, Timestamp};
 use tracing::{error, warn};
@@ -36,12 +36,14 @@ pub(super) fn build(
 }
 
 /// Applies the whole batches in `bytes` to a coordinator that loads, except records before `from`.
-/// Returns the offset after the last one; none where the bytes are damaged.
+/// Returns the offset after the last one; none where the bytes are damaged. A read ends anywhere: a
+/// batch at the end that is not whole is left for the next read, which begins with it.
 pub(super) fn apply_all(core: &mut Coordinator, mut bytes: &[u8], from: Offset) -> Option<Offset> {
     let mut next = from;
     while !bytes.is_empty() {
         let (header, batch) = match BatchHeader::parse_whole(bytes) {
             Ok(parsed) => parsed,
+            Err(HeaderError::Incomplete { .. }) if next > from => break,
             Err(fault) => {
                 error!(offset = next.0, %fault, "batch of the offsets topic cannot be read");
                 return None;

@@ -40,7 +40,12 @@ pub(super) fn read(partition: &Arc<Partition>, settings: &Settings) -> Option<Lo
             current_leader_epoch: LeaderEpoch::NONE,
             last_fetched_epoch: LeaderEpoch::NONE,
         });
-        if read.error != ErrorCode::None || read.bytes == 0 {
+        if read.error == ErrorCode::None && read.bytes == 0 {
+            // Compaction left nothing below the end.
+            offset = end;
+            break;
+        }
+        if read.error != ErrorCode::None {
             let code = read.error.name();
             error!(partition = %partition.topic_partition(), offset = offset.0, code,
                 "groups cannot be loaded");

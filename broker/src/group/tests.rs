@@ -26,6 +26,8 @@ async fn broker(directory: &Path) -> Arc<Broker> {
     let values = [
         ("listeners", "PLAINTEXT://127.0.0.1:0"),
         ("log.dirs", &log_dirs),
+        // A load takes several reads, which end within batches.
+        ("offsets.load.buffer.size", "300"),
     ];
     let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let (options, _) = Options::from_values(values.into(), Mode::Dev).unwrap();

@@ -151,7 +151,7 @@ fn compact(
 }
 
 /// True where a partition is not compacted, for now or for good.
-fn is_gone(partition: &Partition) -> bool {
+fn is_gone(partition: &Arc<Partition>) -> bool {
     partition.closed().is_some() || partition.relocation().is_some()
 }
 

@@ -270,10 +270,12 @@ impl Shard {
                 ErrorCode::None => Ok(outcome.base_offset),
                 error => Err(error),
             };
-            let is_uncertain = matches!(
-                outcome.error,
-                ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError
-            );
+            // A full disk refuses records too, until it has room again; those are in no log.
+            let is_uncertain = match outcome.error {
+                ErrorCode::NotLeaderOrFollower => true,
+                ErrorCode::KafkaStorageError => self.partition.is_offline(),
+                _ => false,
+            };
             if is_uncertain {
                 // The records may be in the log: only a new load tells.
                 warn!(partition = %self.partition.topic_partition(), code = outcome.error.name(),

@@ -43,23 +43,25 @@ impl Partition {
 
     /// The largest epoch up to `epoch` that has records, and the exclusive end of its records
     /// (KIP-101, KIP-279); none where there is none.
-    pub(crate) fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        let state = self.lock();
-        if epoch == state.core.leader_epoch() {
-            return Some((epoch, state.log.log_end()));
-        }
-        let (epoch, end) = state.log.end_offset_for_epoch(epoch);
-        (epoch != LeaderEpoch::NONE).then_some((epoch, end))
+    pub(crate) fn end_offset_for_epoch(
+        self: &Arc<Self>,
+        epoch: LeaderEpoch,
+    ) -> Option<(LeaderEpoch, Offset)> {
+        self.look(|state| {
+            if epoch == state.core.leader_epoch() {
+                return Some((epoch, state.log.log_end()));
+            }
+            let (epoch, end) = state.log.end_offset_for_epoch(epoch);
+            (epoch != LeaderEpoch::NONE).then_some((epoch, end))
+        })
     }
 
     /// The epoch that wrote the record at `offset`, or that of the leader where none has yet.
-    pub(crate) fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
-        let state = self.lock();
-        state
-            .log
-            .epochs()
-            .epoch_for_offset(offset)
-            .unwrap_or_else(|| state.core.leader_epoch())
+    pub(crate) fn epoch_at(self: &Arc<Self>, offset: Offset) -> LeaderEpoch {
+        self.look(|state| {
+            let epoch = state.log.epochs().epoch_for_offset(offset);
+            epoch.unwrap_or_else(|| state.core.leader_epoch())
+        })
     }
 
     /// Makes `before` the start of the log; nothing changes where it is larger already. Returns the

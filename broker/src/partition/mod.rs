@@ -173,18 +173,21 @@ impl Partition {
     }
 
     /// Compares the leader epoch of a client with ours (KIP-320); -1 is not compared.
-    pub(crate) fn check_leader_epoch(&self, epoch: LeaderEpoch) -> Result<(), ErrorCode> {
-        self.lock().core.check_leader_epoch(epoch)
+    pub(crate) fn check_leader_epoch(
+        self: &Arc<Self>,
+        epoch: LeaderEpoch,
+    ) -> Result<(), ErrorCode> {
+        self.look(|state| state.core.check_leader_epoch(epoch))
     }
 
     /// The epoch of the present leader.
-    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
-        self.lock().core.leader_epoch()
+    pub(crate) fn leader_epoch(self: &Arc<Self>) -> LeaderEpoch {
+        self.look(|state| state.core.leader_epoch())
     }
 
     /// True where this broker leads the partition.
-    pub(crate) fn is_leader(&self) -> bool {
-        self.lock().core.is_leader()
+    pub(crate) fn is_leader(self: &Arc<Self>) -> bool {
+        self.look(|state| state.core.is_leader())
     }
 
     /// Puts another configuration into force.
@@ -205,8 +208,14 @@ impl Partition {
     }
 
     /// The error that every request for this partition gets, once it is closed.
-    pub(crate) fn closed(&self) -> Option<ErrorCode> {
-        self.lock().closed
+    pub(crate) fn closed(self: &Arc<Self>) -> Option<ErrorCode> {
+        self.look(|state| state.closed)
+    }
+
+    /// True where records that were refused may be in the log: its directory failed, or the
+    /// partition was closed for another reason.
+    pub(crate) fn is_offline(self: &Arc<Self>) -> bool {
+        self.directory().is_failed() || self.closed().is_some()
     }
 
     /// Fails everybody who waits, and everything that comes, with `error`.
@@ -230,10 +239,20 @@ impl Partition {
         })
     }
 
+    /// Use [`Partition::look`] or [`Partition::with`]: nobody else serves what comes into the inbox
+    /// while the lock is held.
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves a log whose positions are those of its last complete
         // append; the assertions of the log hold at every return.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the state. Who finds the lock taken leaves its append in the inbox, so it is served
+    /// afterwards as after a change.
+    fn look<R>(self: &Arc<Self>, f: impl FnOnce(&State) -> R) -> R {
+        let result = f(&self.lock());
+        self.combine();
+        result
     }
 
     /// Runs `f` under the lock, publishes the positions, and serves what came into the inbox
@@ -320,22 +339,29 @@ impl Partition {
         if let Err(error) = &synced {
             directory.fail_because(error);
         }
-        self.with(|state| {
+        let upto = ticket.upto();
+        let is_behind = self.with(|state| {
             // Where the replica has moved meanwhile, the move has synced more than this.
             if state.incarnation != incarnation {
-                return;
+                return false;
             }
             if synced.is_err() {
                 state.log.fail_sync(ticket);
-                return;
+                return false;
             }
-            state.log.finish_sync(ticket);
+            let flushed = state.log.finish_sync(ticket);
             state.flushed_at = clock::now();
-            let flushed = state.log.flushed();
             if let Some(high_watermark) = state.core.on_local_flushed(flushed) {
                 state.advance(high_watermark);
             }
+            let end = state.log.log_end();
+            flushed < end && (flushed < upto || self.settings().syncs_after(&state.log))
         });
+        if is_behind {
+            // Segments were replaced meanwhile, so that the ticket does not count. Nobody may append
+            // here any more and queue the partition for those who wait.
+            self.queue_sync();
+        }
     }
 }
 

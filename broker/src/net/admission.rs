@@ -29,12 +29,17 @@ impl Admission {
         }
     }
 
+    /// True where a request of this size needs a grant.
+    pub(crate) fn grants(bytes: usize) -> bool {
+        bytes > UNIT_BYTES
+    }
+
     /// Waits until `bytes` are free. A request larger than the whole budget gets all of it.
     ///
     /// # Cancel safety
     /// Nothing is taken where the future is dropped.
     pub(crate) async fn grant(&self, bytes: usize) -> Grant {
-        if bytes <= UNIT_BYTES {
+        if !Self::grants(bytes) {
             return None;
         }
         let units = u32::try_from(bytes / UNIT_BYTES)

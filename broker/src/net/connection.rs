@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::debug;
 
-use super::admission::Grant;
+use super::admission::{Admission, Grant};
 use super::response::{Piece, Response};
 use super::send::send_all;
 use crate::api::{self, Started, Waiting};
@@ -205,6 +205,8 @@ impl Connection {
 
     /// Puts a response behind those that wait to be sent.
     fn queue(&mut self, mut response: Response) {
+        // A fetch or a join may have waited for longer than a connection may be idle.
+        self.active = Instant::now();
         self.out.append(&mut response.pieces);
         self.closes |= response.closes;
         if !response.throttle.is_zero() {
@@ -254,10 +256,13 @@ impl Connection {
         if self.stops && self.waiting.is_empty() {
             return Err(Ended::Shutdown);
         }
-        let reads = self.takes_requests();
+        let takes = self.takes_requests();
+        let wanted = if takes { self.wanted_grant()? } else { None };
+        let reads = takes && wanted.is_none();
         if reads {
-            self.make_room().await?;
+            self.make_room()?;
         }
+        let broker = Arc::clone(&self.broker);
         let due = self.next_due();
         if due < timer.deadline() || timer.is_elapsed() {
             timer.as_mut().reset(due);
@@ -270,6 +275,12 @@ impl Connection {
             }
             () = self.wake.notified(), if !self.waiting.is_empty() => Ok(()),
             () = timer.as_mut() => self.on_timer(),
+            // Acknowledgements leave meanwhile: they hold memory that others, and this connection,
+            // wait for.
+            grant = broker.admission().grant(wanted.unwrap_or(0)), if wanted.is_some() => {
+                self.grant = grant;
+                Ok(())
+            }
             ready = self.stream.readable(), if reads => {
                 ready?;
                 self.read()
@@ -297,12 +308,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Makes room for the rest of a frame that has begun, after its memory was granted.
-    async fn make_room(&mut self) -> Result<(), Ended> {
+    /// Size of the frame that has begun, where its memory has to be granted before it is read on.
+    fn wanted_grant(&self) -> Result<Option<usize>, Ended> {
+        let length = self.frame_length()?;
+        Ok(length.filter(|&length| self.grant.is_none() && Admission::grants(length)))
+    }
+
+    /// Makes room for the rest of a frame that has begun and whose memory is granted.
+    fn make_room(&mut self) -> Result<(), Ended> {
         if let Some(length) = self.frame_length()? {
-            if self.grant.is_none() {
-                self.grant = self.broker.admission().grant(length).await;
-            }
             let missing = (LENGTH_BYTES + length).saturating_sub(self.buffer.len());
             self.buffer.reserve(missing.max(1));
         }
@@ -318,6 +332,7 @@ impl Connection {
         match self.stream.try_read_buf(&mut self.buffer) {
             Ok(0) => Err(Ended::Peer),
             Ok(read) => {
+                self.active = Instant::now();
                 if read == room {
                     self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
                 } else if read < self.read_bytes / 4 {

@@ -17,13 +17,14 @@ use super::response::Piece;
 const FILE_SLICE_BYTES: usize = 64 * 1024;
 /// Runs of one vectored write.
 const RUNS_MAX: usize = 64;
-/// A reader that takes nothing for this long loses its connection.
-const STALL: Duration = Duration::from_secs(60);
+/// A reader that takes nothing for this long loses its connection: as long as `connections.max.idle.ms`
+/// by default, since a consumer that works on its records without polling does not read either.
+const STALL: Duration = Duration::from_secs(600);
 
 /// Sends all of `pieces`. They are removed as they leave.
 ///
 /// # Errors
-/// What the socket says, `TimedOut` where the peer takes nothing for a minute, and what reading a
+/// What the socket says, `TimedOut` where the peer takes nothing for ten minutes, and what reading a
 /// file that cannot be sent directly says.
 pub(crate) async fn send_all(stream: &TcpStream, pieces: &mut VecDeque<Piece>) -> io::Result<()> {
     while let Some(first) = pieces.front() {
@@ -39,7 +40,7 @@ pub(crate) async fn send_all(stream: &TcpStream, pieces: &mut VecDeque<Piece>) -
                     Err(_) => {
                         return Err(io::Error::new(
                             io::ErrorKind::TimedOut,
-                            "the peer took nothing for 60 s",
+                            "the peer took nothing for 600 s",
                         ));
                     }
                 }

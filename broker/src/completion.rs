@@ -37,12 +37,18 @@ impl Appended {
     }
 }
 
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    outcome: Option<Appended>,
+    is_final: bool,
+}
+
 /// Collects the outcome of an append to several partitions and wakes its owner once, when the last
 /// one is known. A slot is the index of a partition in its request.
 #[derive(Debug)]
 pub(crate) struct Completion {
     remaining: AtomicUsize,
-    slots: Mutex<Vec<Option<Appended>>>,
+    slots: Mutex<Vec<Slot>>,
     owner: Arc<Notify>,
 }
 
@@ -51,24 +57,27 @@ impl Completion {
     pub(crate) fn new(slots: usize, owner: Arc<Notify>) -> Arc<Self> {
         Arc::new(Self {
             remaining: AtomicUsize::new(slots),
-            slots: Mutex::new(vec![None; slots]),
+            slots: Mutex::new(vec![Slot::default(); slots]),
             owner,
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Option<Appended>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes an outcome that is not final yet: the append stands, its durability is awaited.
     pub(crate) fn note(&self, slot: usize, outcome: Appended) {
         if let Some(entry) = self.lock().get_mut(slot) {
-            *entry = Some(outcome);
+            entry.outcome = Some(outcome);
         }
     }
 
     /// Makes the noted outcome of one slot final.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn settle(&self, slot: usize) {
+        if let Some(entry) = self.lock().get_mut(slot) {
+            entry.is_final = true;
+        }
         if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.owner.notify_one();
         }
@@ -77,7 +86,7 @@ impl Completion {
     /// Notes a final outcome.
     pub(crate) fn finish(&self, slot: usize, outcome: Appended) {
         self.note(slot, outcome);
-        self.settle();
+        self.settle(slot);
     }
 
     /// Replaces a noted outcome by an error and makes it final.
@@ -92,12 +101,11 @@ impl Completion {
 
     /// The outcomes, by slot. What is not final yet is `REQUEST_TIMED_OUT`.
     pub(crate) fn take(&self) -> Vec<Appended> {
-        let done = self.is_done();
         let mut slots = self.lock();
         slots
             .iter_mut()
-            .map(|slot| match slot.take() {
-                Some(outcome) if done || outcome.error.is_err() => outcome,
+            .map(|slot| match slot.outcome.take() {
+                Some(outcome) if slot.is_final => outcome,
                 _ => Appended::refused(
                     ErrorCode::RequestTimedOut,
                     Some("the records were not durable within the request's timeout".to_owned()),
@@ -125,7 +133,7 @@ mod tests {
         completion.note(0, stored(7));
         completion.fail(1, ErrorCode::KafkaStorageError);
         assert!(!completion.is_done());
-        completion.settle();
+        completion.settle(0);
         owner.notified().await;
         let outcomes = completion.take();
         assert_eq!(outcomes[0].base_offset, Offset(7));
@@ -134,8 +142,14 @@ mod tests {
 
     #[test]
     fn what_is_not_final_has_timed_out() {
-        let completion = Completion::new(1, Arc::new(Notify::new()));
+        let completion = Completion::new(2, Arc::new(Notify::new()));
         completion.note(0, stored(7));
-        assert_eq!(completion.take()[0].error, ErrorCode::RequestTimedOut);
+        completion.finish(1, stored(8));
+        let errors: Vec<_> = completion
+            .take()
+            .iter()
+            .map(|outcome| outcome.error)
+            .collect();
+        assert_eq!(errors, [ErrorCode::RequestTimedOut, ErrorCode::None]);
     }
 }

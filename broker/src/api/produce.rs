@@ -24,6 +24,8 @@ use crate::replicas::Topic;
 
 /// Longest that the acknowledgement of a request is waited for, whatever the client says.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+/// `acks=all` on the wire.
+const ALL: i16 = -1;
 /// First version that may carry zstd batches (KIP-110).
 const ZSTD_FROM: i16 = 7;
 /// Topics that only the broker itself writes.
@@ -115,7 +117,10 @@ pub(crate) fn start(
     }
     let now = Instant::now();
     let throttle = broker.throttle_produce(&context, request_bytes, now - started);
-    let deadline = now + timeout.min(TIMEOUT_MAX);
+    // Only the acknowledgement of all replicas can time out. Another one comes as soon as whoever
+    // holds the lock of the partition has appended.
+    let timeout = if acks == ALL { timeout.min(TIMEOUT_MAX) } else { TIMEOUT_MAX };
+    let deadline = now + timeout;
     let reply = Reply {
         context,
         acks,
@@ -179,7 +184,7 @@ impl Target<'_> {
         match validate(records, &partition.settings().rules, clock::now()) {
             Ok(records) => partition.append(Append {
                 records,
-                all: self.acks == -1,
+                all: self.acks == ALL,
                 completion: Arc::clone(completion),
                 slot,
             }),

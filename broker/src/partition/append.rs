@@ -147,7 +147,7 @@ impl Partition {
                 slot,
             });
         } else {
-            completion.settle();
+            completion.settle(slot);
         }
     }
 }
@@ -161,6 +161,9 @@ impl State {
         if !self.core.is_leader() {
             return Some(ErrorCode::NotLeaderOrFollower);
         }
-        (!directory.has_room()).then_some(ErrorCode::KafkaStorageError)
+        // Between the failure of a directory and the closing of its partitions nothing is taken
+        // either.
+        let takes = directory.has_room() && !directory.is_failed();
+        (!takes).then_some(ErrorCode::KafkaStorageError)
     }
 }

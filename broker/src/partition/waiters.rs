@@ -39,7 +39,7 @@ impl AckWaiters {
             .is_some_and(|first| first.needs <= high_watermark)
         {
             if let Some(waiter) = self.0.pop_front() {
-                waiter.completion.settle();
+                waiter.completion.settle(waiter.slot);
             }
         }
         if self.0.is_empty() && self.0.capacity() > 64 {

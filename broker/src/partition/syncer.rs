@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -94,7 +95,12 @@ impl Shared {
                 return;
             }
             for partition in round {
-                partition.sync();
+                // Without this thread nothing would become durable any more, and nobody would be
+                // told. What the panic left behind is unknown, as after a failed sync.
+                let synced = catch_unwind(AssertUnwindSafe(|| partition.sync()));
+                if synced.is_err() {
+                    partition.directory().fail_because(&"a sync panicked");
+                }
             }
         }
     }

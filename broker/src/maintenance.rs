@@ -17,6 +17,8 @@ use crate::reports;
 const SPACE_PAUSE: Duration = Duration::from_secs(1);
 /// Pause between two looks for records that `flush.ms` makes due.
 const FLUSH_PAUSE: Duration = Duration::from_secs(1);
+/// Pause between two looks for batches in memory that nobody reads.
+const TAIL_PAUSE: Duration = Duration::from_secs(10);
 /// Bytes that are synced and not yet below a written recovery point, from which it is written
 /// without waiting for its interval: they are what a restart after a crash has to check.
 const CHECKPOINT_BYTES: u64 = 256 << 20;
@@ -32,6 +34,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
     tracker.spawn(watch_directories(Arc::clone(broker), failures));
     tracker.spawn(every(Arc::clone(broker), SPACE_PAUSE, check_room));
     tracker.spawn(every(Arc::clone(broker), FLUSH_PAUSE, flush_due));
+    tracker.spawn(every(Arc::clone(broker), TAIL_PAUSE, forget_unread));
     tracker.spawn(checkpoint(
         Arc::clone(broker),
         ms("log.flush.offset.checkpoint.interval.ms"),
@@ -173,6 +176,12 @@ fn flush_due(broker: &Arc<Broker>) {
     let now = clock::now();
     for partition in broker.replicas().all() {
         partition.sync_if_due(now);
+    }
+}
+
+fn forget_unread(broker: &Arc<Broker>) {
+    for partition in broker.replicas().all() {
+        partition.forget_unread();
     }
 }
 

@@ -53,6 +53,11 @@ impl Partition {
         }
     }
 
+    /// Gives back the memory of the newest batches where nobody reads them.
+    pub(crate) fn forget_unread(self: &Arc<Self>) {
+        self.with(|state| state.tail.clear_unread());
+    }
+
     /// Queues a sync where records wait longer for one than `flush.ms` allows.
     pub(crate) fn sync_if_due(self: &Arc<Self>, now: Timestamp) {
         let settings = self.settings();

@@ -23,6 +23,7 @@ struct Batch {
 pub(crate) struct Tail {
     batches: VecDeque<Batch>,
     bytes: usize,
+    was_read: bool,
 }
 
 impl Tail {
@@ -52,6 +53,13 @@ impl Tail {
         self.bytes = 0;
     }
 
+    /// Forgets everything where nothing was read here since the last call.
+    pub(crate) fn clear_unread(&mut self) {
+        if !std::mem::take(&mut self.was_read) {
+            self.clear();
+        }
+    }
+
     /// Bytes that are kept.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
@@ -76,7 +84,7 @@ impl Tail {
     /// fit `bytes_max`; the first one is given even where it is larger, if `min_one_batch`. None
     /// where `start` is not in the tail.
     pub(crate) fn read(
-        &self,
+        &mut self,
         start: Offset,
         end: Offset,
         bytes_max: usize,
@@ -85,6 +93,7 @@ impl Tail {
         if start < self.batches.front()?.base {
             return None;
         }
+        self.was_read = true;
         let first = self.batches.partition_point(|batch| batch.next <= start);
         let mut left = bytes_max;
         let mut found = Vec::new();
@@ -118,8 +127,9 @@ mod tests {
 
     #[test]
     fn a_read_gives_whole_batches_within_its_bounds() {
-        let tail = tail(&[(10, 15, 100), (15, 16, 200), (16, 20, 300)]);
-        let read = |start, end, max, one| sizes(tail.read(Offset(start), Offset(end), max, one));
+        let mut tail = tail(&[(10, 15, 100), (15, 16, 200), (16, 20, 300)]);
+        let mut read =
+            |start, end, max, one| sizes(tail.read(Offset(start), Offset(end), max, one));
         assert_eq!(read(9, 20, 1000, true), None);
         assert_eq!(read(12, 20, 1000, true), Some(vec![100, 200, 300]));
         assert_eq!(read(15, 16, 1000, true), Some(vec![200]));
@@ -138,5 +148,10 @@ mod tests {
         tail.push(Offset(7), Offset(8), Bytes::from(vec![1; 100]));
         assert_eq!(tail.read(Offset(2), Offset(8), 10, true), None);
         assert_eq!(tail.bytes(), 100);
+        assert!(tail.read(Offset(7), Offset(8), 10, true).is_some());
+        tail.clear_unread();
+        assert_eq!(tail.bytes(), 100);
+        tail.clear_unread();
+        assert_eq!(tail.bytes(), 0);
     }
 }

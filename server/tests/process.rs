@@ -10,6 +10,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use milena_protocol::batch::{BatchBuilder, Compression};
+use milena_protocol::{Offset, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -272,6 +274,52 @@ fn print(arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn damage_is_repaired_only_when_loss_is_accepted() {
+    let data = directory();
+    let folder = data.path().join("orders-0");
+    fs::create_dir(&folder).unwrap();
+    let segment = folder.join("00000000000000000000.log");
+    let mut bytes = Vec::new();
+    for offset in 0..3 {
+        let mut builder = BatchBuilder::new(Compression::None, None);
+        builder
+            .append(Timestamp(1), None, Some(b"value"), [])
+            .unwrap();
+        bytes.extend(builder.finish(Offset(offset)));
+    }
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let path = data.path().to_str().unwrap();
+    check_refused(
+        milena(&["log", "repair", path, "orders-0"]),
+        1,
+        &["--accept-loss"],
+    );
+    check_refused(
+        milena(&["log", "dump", segment.to_str().unwrap()]),
+        1,
+        &["1 faults"],
+    );
+    assert_eq!(fs::read(&segment).unwrap(), bytes);
+
+    let said = print(&["log", "repair", path, "orders-0", "--accept-loss"]);
+    assert!(said.contains("lost: offsets 1 to 1\nkept: "), "{said}");
+    assert!(said.contains("is repaired"), "{said}");
+    let said = print(&["log", "repair", path, "orders-0"]);
+    assert!(said.starts_with("nothing is damaged"), "{said}");
+    let said = print(&["log", "dump", segment.to_str().unwrap(), "--print-data-log"]);
+    assert_eq!(said.matches("payload: value").count(), 2, "{said}");
+    for wrong in [
+        "orders",
+        "other-0",
+        "orders-0.0123456789abcdef0123456789abcdef-delete",
+    ] {
+        check_refused(milena(&["log", "repair", path, wrong]), 1, &[wrong]);
+    }
 }
 
 #[test]

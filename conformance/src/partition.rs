@@ -1,5 +1,7 @@
 //! One partition of a topic, driven by requests made by hand.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -99,6 +101,17 @@ impl Partition {
             ensure!(matches!(code, 3 | 5 | 6), "the partition answers {code}");
         }
         anyhow::bail!("the partition does not serve")
+    }
+
+    /// Partition 0 of a topic that is there.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn existing(address: SocketAddr, topic: &str) -> Result<Self> {
+        Ok(Self {
+            connection: Connection::open(address)?,
+            topic: StrBytes::from_string(topic.to_owned()),
+        })
     }
 
     /// The same partition over another connection.
@@ -246,7 +259,7 @@ impl Partition {
                 return Ok(ProducerId(answer.producer_id.0));
             }
             let code = answer.error_code;
-            ensure!(matches!(code, 14 | 15 | 16), "no producer id: {code}");
+            ensure!(matches!(code, 14..=16), "no producer id: {code}");
         }
         anyhow::bail!("no producer id")
     }

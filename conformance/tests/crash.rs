@@ -330,7 +330,7 @@ fn commit(address: SocketAddr, topic: &str, from: i64) -> Result<(i64, i64)> {
         match answer.topics[0].partitions[0].error_code {
             0 => acknowledged = sent,
             // Loading, or stopping: the same offset once more.
-            14 | 15 | 16 => sent -= 1,
+            14..=16 => sent -= 1,
             code => bail!("commit was answered with error {code}"),
         }
     }
@@ -347,7 +347,7 @@ fn committed(connection: &mut Connection, topic: &str) -> Result<i64> {
         let answer = connection.call(7, &request)?;
         match answer.error_code {
             0 => return Ok(answer.topics[0].partitions[0].committed_offset),
-            14 | 15 | 16 => {}
+            14..=16 => {}
             code => bail!("offsets were answered with error {code}"),
         }
     }

@@ -38,7 +38,7 @@ fn open(folder: &Path, state: OpenState) -> Log {
         NOW,
         &mut |_| {},
     )
-    .unwrap()
+    .expect("works")
 }
 
 fn batch(number: i32, codec: Compression, is_transactional: bool) -> ValidBatch {
@@ -59,7 +59,7 @@ fn batch(number: i32, codec: Compression, is_transactional: bool) -> ValidBatch 
                 Some(value.as_bytes()),
                 headers,
             )
-            .unwrap();
+            .expect("works");
     }
     let bytes = BytesMut::from(builder.finish(Offset(0)).as_slice());
     validate(
@@ -67,7 +67,7 @@ fn batch(number: i32, codec: Compression, is_transactional: bool) -> ValidBatch 
         &ValidationRules::new(&LogConfig::default(), true),
         NOW.plus_ms(20_000),
     )
-    .unwrap()
+    .expect("works")
 }
 
 fn marker(is_commit: bool) -> ValidBatch {
@@ -83,11 +83,42 @@ fn marker(is_commit: bool) -> ValidBatch {
 
 /// Bytes on disk beyond the size of the segment files.
 fn preallocated(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).unwrap();
+    let entries = std::fs::read_dir(folder).expect("works");
     entries
-        .map(|entry| entry.unwrap().metadata().unwrap())
+        .map(|entry| entry.expect("works").metadata().expect("works"))
         .map(|file| (file.blocks() * 512).saturating_sub(file.size().next_multiple_of(4096)))
         .sum()
+}
+
+/// Appends batches of every codec, the last ones transactional, and syncs now and then.
+fn fill(log: &mut Log) {
+    let codecs = [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ];
+    let mut count = 0;
+    for number in 0..1500 {
+        let codec = codecs[usize::try_from(number).expect("works") % 5];
+        let is_transactional = number >= 900;
+        let mut batches = vec![batch(number, codec, is_transactional)];
+        if is_transactional && number % 10 == 9 {
+            batches.push(marker(number % 20 == 9));
+        }
+        let epoch = LeaderEpoch(number / 500);
+        for outcome in log.append(batches, epoch, NOW).expect("works") {
+            let Outcome::Appended { base_offset, .. } = outcome else {
+                panic!("{outcome:?}")
+            };
+            assert!(base_offset >= Offset(count));
+            count += 1;
+        }
+        if number % 100 == 0 {
+            log.sync().expect("works");
+        }
+    }
 }
 
 #[test]
@@ -100,46 +131,20 @@ fn files_on_disk_are_those_of_kafka() {
         log_start: None,
     };
     let mut log = open(&folder, unknown);
-    let codecs = [
-        Compression::None,
-        Compression::Gzip,
-        Compression::Snappy,
-        Compression::Lz4,
-        Compression::Zstd,
-    ];
-    let mut count = 0;
-    for number in 0..1500 {
-        let codec = codecs[usize::try_from(number).unwrap() % 5];
-        let is_transactional = number >= 900;
-        let mut batches = vec![batch(number, codec, is_transactional)];
-        if is_transactional && number % 10 == 9 {
-            batches.push(marker(number % 20 == 9));
-        }
-        let epoch = LeaderEpoch(number / 500);
-        for outcome in log.append(batches, epoch, NOW).unwrap() {
-            let Outcome::Appended { base_offset, .. } = outcome else {
-                panic!("{outcome:?}")
-            };
-            assert!(base_offset >= Offset(count));
-            count += 1;
-        }
-        if number % 100 == 0 {
-            log.sync().unwrap();
-        }
-    }
-    assert!(log.segments().unwrap().len() > 2);
+    fill(&mut log);
+    assert!(log.segments().expect("works").len() > 2);
     assert!(preallocated(&folder) > 64 << 10);
     let end = log.log_end();
     log.set_high_watermark(end);
-    let aborted = log.aborted_transactions(Offset(0), end).unwrap();
+    let aborted = log.aborted_transactions(Offset(0), end).expect("works");
     assert_eq!(aborted.len(), 30);
-    let found = log.offset_for_timestamp(NOW.plus_ms(8003)).unwrap();
-    assert_eq!(found.unwrap().offset, Offset(40_003));
-    let newest = log.max_timestamp().unwrap();
-    assert_eq!(newest.unwrap().offset, Offset(75_015));
-    let slice = log.read(Offset(777), 1000, end, true).unwrap();
-    assert!(slice.file.unwrap().descriptor().is_some());
-    log.close().unwrap();
+    let found = log.offset_for_timestamp(NOW.plus_ms(8003)).expect("works");
+    assert_eq!(found.expect("works").offset, Offset(40_003));
+    let newest = log.max_timestamp().expect("works");
+    assert_eq!(newest.expect("works").offset, Offset(75_015));
+    let slice = log.read(Offset(777), 1000, end, true).expect("works");
+    assert!(slice.file.expect("works").descriptor().is_some());
+    log.close().expect("works");
     // A block of the file system's own may be left.
     assert!(preallocated(&folder) < 64 << 10);
 
@@ -154,13 +159,19 @@ fn files_on_disk_are_those_of_kafka() {
         assert_eq!(log.damage(), None);
         log.set_high_watermark(end);
         assert_eq!(log.last_stable(), end);
-        assert_eq!(log.aborted_transactions(Offset(0), end).unwrap(), aborted);
+        assert_eq!(
+            log.aborted_transactions(Offset(0), end).expect("works"),
+            aborted
+        );
         let again = log.append(
             vec![batch(1499, Compression::Zstd, true)],
             LeaderEpoch(2),
             NOW,
         );
-        assert!(matches!(again.unwrap()[..], [Outcome::Duplicate { .. }]));
-        log.close().unwrap();
+        assert!(matches!(
+            again.expect("works")[..],
+            [Outcome::Duplicate { .. }]
+        ));
+        log.close().expect("works");
     }
 }

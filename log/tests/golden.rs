@@ -42,11 +42,11 @@ fn a_replay_gives_kafkas_producer_state_and_transaction_index() {
         let mut rest = log.as_slice();
         let mut aborted = TransactionIndex::new();
         while !rest.is_empty() {
-            let (header, batch) = BatchHeader::parse_whole(rest).unwrap();
-            header.check_crc(batch).unwrap();
-            let ended = states.apply_batch(&header, batch).unwrap();
+            let (header, batch) = BatchHeader::parse_whole(rest).expect("works");
+            header.check_crc(batch).expect("works");
+            let ended = states.apply_batch(&header, batch).expect("works");
             if let Some(txn) = ended.and_then(|ended| ended.aborted()) {
-                aborted.append(txn).unwrap();
+                aborted.append(txn).expect("works");
             }
             rest = &rest[header.size_bytes..];
         }
@@ -69,7 +69,7 @@ fn check_snapshot(states: &ProducerStates, kafka: &[u8]) {
     // Behind the version and the checksum, which covers what follows Kafka's entries too.
     assert_eq!(taken[6..kafka.len()], kafka[6..]);
     let mut read = ProducerStates::new(states.end());
-    for producer in snapshot::decode(kafka).unwrap() {
+    for producer in snapshot::decode(kafka).expect("works") {
         read.restore(producer.id(), Some(producer));
     }
     assert_eq!(snapshot::encode(&read), kafka);
@@ -83,7 +83,7 @@ fn indexes_are_read_and_written_as_they_were() {
     ] {
         let file = bytes(&format!("{name}.timeindex"));
         let base = if name.starts_with("txn") { 6 } else { 0 };
-        let index = TimeIndex::decode(Offset(base), &file).unwrap();
+        let index = TimeIndex::decode(Offset(base), &file).expect("works");
         assert_eq!(index.len(), 1);
         assert_eq!(index.encode(), file);
     }
@@ -99,14 +99,18 @@ fn files_of_the_log_directory_are_read() {
         "log-start-offset-checkpoint",
     ]);
     let storage = DiskStorage::new();
-    let meta = directory::load(&storage, copy.path()).unwrap().unwrap();
+    let meta = directory::load(&storage, copy.path())
+        .expect("works")
+        .expect("works");
     assert_eq!(meta.cluster_id, "MjvbOwvwGwisohi3pdjOBw");
     assert_eq!(meta.node_id, BrokerId(1));
     assert!(meta.directory_id.is_some());
 
     let read = |name: &str| {
         let path = copy.path().join(name);
-        let loaded = checkpoint::read_offsets(&storage, &path).unwrap().unwrap();
+        let loaded = checkpoint::read_offsets(&storage, &path)
+            .expect("works")
+            .expect("works");
         assert_eq!(loaded.seal, Seal::Absent);
         loaded.value
     };
@@ -123,32 +127,39 @@ fn files_of_the_log_directory_are_read() {
     assert!(read(checkpoint::LOG_START_OFFSET).is_empty());
 
     let marker = copy.path().join(directory::CLEAN_MARKER);
-    fs::copy(golden("kafka_cleanshutdown"), &marker).unwrap();
-    let taken = directory::take_clean_marker(&storage, copy.path()).unwrap();
-    let epoch = taken.unwrap().broker_epoch.unwrap();
+    fs::copy(golden("kafka_cleanshutdown"), &marker).expect("works");
+    let taken = directory::take_clean_marker(&storage, copy.path()).expect("works");
+    let epoch = taken.expect("works").broker_epoch.expect("works");
     assert_eq!(epoch, BrokerEpoch(11));
-    directory::put_clean_marker(&storage, copy.path(), epoch).unwrap();
-    assert_eq!(fs::read(&marker).unwrap(), bytes("kafka_cleanshutdown"));
+    directory::put_clean_marker(&storage, copy.path(), epoch).expect("works");
+    assert_eq!(
+        fs::read(&marker).expect("works"),
+        bytes("kafka_cleanshutdown")
+    );
 }
 
 #[test]
 fn files_of_a_partition_are_read_and_written_as_they_were() {
     let storage = DiskStorage::new();
-    let copy = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().expect("works");
     for name in ["partition.metadata", "leader-epoch-checkpoint"] {
-        fs::write(copy.path().join(name), bytes(&format!("txn-0/{name}"))).unwrap();
+        fs::write(copy.path().join(name), bytes(&format!("txn-0/{name}"))).expect("works");
     }
-    let topic_id = directory::read_topic_id(&storage, copy.path()).unwrap();
-    directory::write_topic_id(&storage, copy.path(), topic_id.unwrap()).unwrap();
+    let topic_id = directory::read_topic_id(&storage, copy.path()).expect("works");
+    directory::write_topic_id(&storage, copy.path(), topic_id.expect("works")).expect("works");
     let path = copy.path().join(checkpoint::LEADER_EPOCH);
-    let epochs = checkpoint::read_epochs(&storage, &path).unwrap().unwrap();
+    let epochs = checkpoint::read_epochs(&storage, &path)
+        .expect("works")
+        .expect("works");
     assert_eq!(epochs.value.len(), 1);
     assert_eq!(epochs.value[0].epoch, LeaderEpoch(0));
-    checkpoint::write_epochs(&storage, &path, &epochs.value).unwrap();
+    checkpoint::write_epochs(&storage, &path, &epochs.value).expect("works");
     for name in ["partition.metadata", "leader-epoch-checkpoint"] {
-        let written = fs::read(copy.path().join(name)).unwrap();
+        let written = fs::read(copy.path().join(name)).expect("works");
         assert_eq!(written, bytes(&format!("txn-0/{name}")), "{name}");
     }
-    let again = checkpoint::read_epochs(&storage, &path).unwrap().unwrap();
+    let again = checkpoint::read_epochs(&storage, &path)
+        .expect("works")
+        .expect("works");
     assert_eq!(again.seal, Seal::Matches);
 }

@@ -53,6 +53,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 fn main() -> ExitCode {
+    process::refuse_huge_pages();
     let (error, code) = match run(CommandLine::parse().command) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Failed(error)) => (error, 1),

@@ -19,6 +19,9 @@ use crate::reports;
 /// Longest name of a folder.
 const NAME_BYTES_MAX: usize = 255;
 
+/// A move that has begun: the replica and how far it is.
+pub(crate) type Begun = (Arc<Partition>, Arc<Relocation>);
+
 impl Replicas {
     /// Notes that a replica has to move to the directory at `path`, or to stay where that is its
     /// own. The move itself has to be spawned then, if one is returned.
@@ -32,7 +35,7 @@ impl Replicas {
         topic: &str,
         index: PartitionIndex,
         path: &str,
-    ) -> Result<Option<(Arc<Partition>, Arc<Relocation>)>, ErrorCode> {
+    ) -> Result<Option<Begun>, ErrorCode> {
         let name = TopicPartition::new(topic, index);
         if directory::future_name(&name, Uuid::nil()).len() > NAME_BYTES_MAX {
             return Err(ErrorCode::InvalidTopicException);

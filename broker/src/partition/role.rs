@@ -31,8 +31,10 @@ impl Partition {
             Ok(is_new) => {
                 debug!(partition = %self.topic_partition, leader_epoch = assignment.leader_epoch.0,
                     leads, "role of the replica");
-                // What was recovered and never synced by this process has to be, before it counts.
-                if leads {
+                // What was appended as a follower has to be durable, before it counts. The epoch
+                // need not be before there are records in it: the sync of a thousand logs at a
+                // start would keep the first producers waiting.
+                if leads && self.with(|state| state.log.flushed() < state.log.log_end()) {
                     self.queue_sync();
                 }
                 leads && is_new

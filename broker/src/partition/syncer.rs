@@ -59,7 +59,8 @@ impl Syncer {
         self.shared.arrived.notify_one();
     }
 
-    /// Syncs what is queued and ends the thread.
+    /// Ends the thread after the sync under way. What is queued is left to the closing of the logs,
+    /// which syncs many at once.
     pub(crate) fn stop(&self) {
         self.shared.lock().stops = true;
         self.shared.arrived.notify_one();
@@ -89,12 +90,15 @@ impl Shared {
                     .wait(queue)
                     .unwrap_or_else(PoisonError::into_inner);
             }
-            let round = std::mem::take(&mut queue.partitions);
-            drop(queue);
-            if round.is_empty() {
+            if queue.stops {
                 return;
             }
+            let round = std::mem::take(&mut queue.partitions);
+            drop(queue);
             for partition in round {
+                if self.lock().stops {
+                    return;
+                }
                 // Without this thread nothing would become durable any more, and nobody would be
                 // told. What the panic left behind is unknown, as after a failed sync.
                 let synced = catch_unwind(AssertUnwindSafe(|| partition.sync()));

@@ -16,8 +16,14 @@ impl Log {
         if self.is_failed {
             return Err(AppendError::Failed);
         }
+        // A log that nobody wrote to since it was opened has its snapshot from the stop before.
+        let is_unused = self
+            .segments
+            .last()
+            .is_some_and(|segment| segment.active.is_none());
         self.release().map_err(|error| self.fail(error))?;
-        self.write_snapshot().map_err(|error| self.fail(error))
+        self.write_snapshot(is_unused)
+            .map_err(|error| self.fail(error))
     }
 
     /// Syncs, writes the index files of the active segment and drops them from memory, and lets go
@@ -57,14 +63,17 @@ impl Log {
         }
     }
 
-    fn write_snapshot(&mut self) -> Result<(), StorageError> {
+    fn write_snapshot(&mut self, is_unused: bool) -> Result<(), StorageError> {
         if self.segments.is_empty() {
             return Ok(());
         }
         let storage = &**self.handles.storage();
+        let path = snapshot::path(&self.folder, self.log_end);
+        if is_unused && storage.exists(&path).during("look for", &path)? {
+            return Ok(());
+        }
         self.producers
             .set_end(self.log_end.max(self.producers.end()));
-        let path = snapshot::path(&self.folder, self.log_end);
         checkpoint::write_atomically(storage, &path, &snapshot::encode(&self.producers))
             .during("write", &path)?;
         let bases: Vec<_> = self
@@ -72,10 +81,10 @@ impl Log {
             .iter()
             .map(|segment| segment.base_offset)
             .collect();
+        // The names of the index files were synced with that of the snapshot. An old snapshot that
+        // comes back does no harm.
         snapshot::remove_stray(storage, &self.folder, &bases)
             .during("remove snapshots of", &self.folder)?;
-        storage
-            .sync_directory(&self.folder)
-            .during("sync", &self.folder)
+        Ok(())
     }
 }

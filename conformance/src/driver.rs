@@ -108,7 +108,7 @@ fn python(setup: &Setup, sources: &Path) -> Result<Command> {
     Ok(command)
 }
 
-fn class_path(setup: &Setup) -> Result<String> {
+pub(crate) fn class_path(setup: &Setup) -> Result<String> {
     Ok(format!(
         "{}:{}:{}/*",
         setup::folder().join("clients/java").display(),

@@ -10,6 +10,7 @@ pub mod broker;
 pub mod budget;
 pub mod command;
 pub mod driver;
+pub mod node;
 pub mod partition;
 pub mod setup;
 pub mod wire;

@@ -18,6 +18,8 @@ mod role;
 mod settings;
 mod syncer;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

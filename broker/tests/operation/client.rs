@@ -116,12 +116,29 @@ impl Client {
         }
     }
 
+    /// The same connection, to be written to while this one is read.
+    pub(crate) fn another_end(&self) -> Self {
+        Self {
+            stream: self.stream.try_clone().unwrap(),
+            id: self.id.clone(),
+            correlation_id: self.correlation_id,
+        }
+    }
+
     /// Sends a request and decodes the response; none where the broker has closed the connection.
     pub(crate) fn try_call<Q: Request>(
         &mut self,
         version: i16,
         request: &Q,
     ) -> Option<Q::Response> {
+        self.send(version, request)?;
+        let correlation_id = self.correlation_id;
+        self.receive::<Q>(version, correlation_id)
+    }
+
+    /// Sends a request without waiting for its response. Returns its correlation id; none where the
+    /// broker has closed the connection.
+    pub(crate) fn send<Q: Request>(&mut self, version: i16, request: &Q) -> Option<i32> {
         self.correlation_id += 1;
         let mut out = BytesMut::from(&[0; 4][..]);
         RequestHeader::default()
@@ -135,6 +152,15 @@ impl Client {
         let length = u32::try_from(out.len() - 4).unwrap();
         out[..4].copy_from_slice(&length.to_be_bytes());
         self.stream.write_all(&out).ok()?;
+        Some(self.correlation_id)
+    }
+
+    /// Decodes the next response; none where the broker has closed the connection.
+    pub(crate) fn receive<Q: Request>(
+        &mut self,
+        version: i16,
+        correlation_id: i32,
+    ) -> Option<Q::Response> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).ok()?;
         let mut frame = vec![0; u32::from_be_bytes(length) as usize];
@@ -142,7 +168,7 @@ impl Client {
         let mut frame = Bytes::from(frame);
         let header =
             ResponseHeader::decode(&mut frame, Q::Response::header_version(version)).unwrap();
-        assert_eq!(header.correlation_id, self.correlation_id);
+        assert_eq!(header.correlation_id, correlation_id);
         let response = Q::Response::decode(&mut frame, version).unwrap();
         assert!(!frame.has_remaining());
         Some(response)
@@ -179,17 +205,7 @@ impl Client {
 
     /// Sends one batch.
     pub(crate) fn produce(&mut self, name: &str, partition: i32, value: &str) -> ProduceResponse {
-        let data = PartitionProduceData::default()
-            .with_index(partition)
-            .with_records(Some(batch(value).into()));
-        let topic = TopicProduceData::default()
-            .with_name(topic(name))
-            .with_partition_data(vec![data]);
-        let request = ProduceRequest::default()
-            .with_acks(-1)
-            .with_timeout_ms(30_000)
-            .with_topic_data(vec![topic]);
-        self.call(9, &request)
+        self.call(9, &produce_request(name, partition, value))
     }
 
     /// Appends a record; returns what the partition answers.
@@ -255,6 +271,20 @@ pub(crate) fn text(text: &str) -> StrBytes {
 
 pub(crate) fn topic(name: &str) -> TopicName {
     TopicName(text(name))
+}
+
+/// A request that appends one record.
+pub(crate) fn produce_request(name: &str, partition: i32, value: &str) -> ProduceRequest {
+    let data = PartitionProduceData::default()
+        .with_index(partition)
+        .with_records(Some(batch(value).into()));
+    let topic = TopicProduceData::default()
+        .with_name(topic(name))
+        .with_partition_data(vec![data]);
+    ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(30_000)
+        .with_topic_data(vec![topic])
 }
 
 /// A batch with one record.

@@ -4,4 +4,5 @@
 
 mod client;
 mod log_dirs;
+mod memory;
 mod quotas;

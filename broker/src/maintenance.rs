@@ -1,11 +1,12 @@
 //! What happens by itself: following the metadata, checkpoints, retention, compaction, space.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use milena_cluster::metadata::{ConfigResource, Image};
 use tokio::sync::Notify;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::broker::Broker;
 use crate::cleaning;
@@ -62,7 +63,13 @@ async fn every(broker: Arc<Broker>, pause: Duration, work: fn(&Arc<Broker>)) {
             () = tokio::time::sleep(pause) => {}
         }
         let shared = Arc::clone(&broker);
-        broker.blocking(move || work(&shared)).await;
+        // What fails on one log must not keep it from all others until the broker is started again.
+        let worked = broker
+            .blocking(move || catch_unwind(AssertUnwindSafe(|| work(&shared))))
+            .await;
+        if worked.is_err() {
+            error!("background work panicked, it is tried again after its pause");
+        }
     }
 }
 

@@ -245,13 +245,22 @@ impl Replicas {
             }
             gone
         };
+        let mut changed: BTreeMap<Uuid, Arc<Directory>> = BTreeMap::new();
         for topic in gone {
             for slot in &topic.slots {
                 if let Slot::Hosted(partition) = slot {
                     self.delete(partition);
+                    let directory = partition.directory();
+                    changed.insert(directory.id(), directory);
                 }
             }
             followed.deleted.push((Arc::clone(&topic.name), topic.id));
+        }
+        // A folder that gets its name back by a crash would belong to no topic and stay for ever.
+        for directory in changed.values().filter(|directory| !directory.is_failed()) {
+            if let Err(error) = directory.storage().sync_directory(directory.path()) {
+                directory.fail_because(&error);
+            }
         }
     }
 

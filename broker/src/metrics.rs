@@ -55,18 +55,18 @@ macro_rules! defs {
 }
 
 defs! {
-    APPENDED_BYTES Counter "milena_broker_bytes_in_total" [] "Bytes of record batches appended by producers.";
     APPENDED_BATCHES Counter "milena_broker_batches_in_total" [] "Record batches appended by producers.";
-    CONNECTIONS Gauge "milena_broker_connections" [] "Open client connections.";
+    APPENDED_BYTES Counter "milena_broker_bytes_in_total" [] "Bytes of record batches appended by producers.";
     FETCHED_BYTES Counter "milena_broker_bytes_out_total" [] "Bytes of record batches given to consumers.";
-    OFFLINE_DIRECTORIES Gauge "milena_broker_offline_log_directory_count" [] "Log directories taken offline by an I/O error.";
-    PARTITIONS Gauge "milena_broker_partition_count" [] "Partitions that this broker hosts.";
-    REFUSED_REQUESTS Counter "milena_broker_requests_refused_total" [] "Requests that could not be read or are not served; their connection was closed.";
+    CONNECTIONS Gauge "milena_broker_connections" [] "Open client connections.";
     REJECTED_PRODUCES Counter "milena_broker_failed_produce_requests_total" [] "Partitions of Produce requests answered with an error.";
-    REQUEST_SECONDS Histogram "milena_broker_request_seconds" ["request"] "Time from the start of a request to its response, waits for data and timers included.";
-    REQUESTS Counter "milena_broker_requests_total" ["request"] "Requests that arrived.";
     SYNC_SECONDS Histogram "milena_broker_log_flush_seconds" [] "Time that one sync of one partition took.";
     SYNCED_PARTITIONS Counter "milena_broker_log_flushes_total" [] "Syncs of partitions.";
+    OFFLINE_DIRECTORIES Gauge "milena_broker_offline_log_directory_count" [] "Log directories taken offline by an I/O error.";
+    PARTITIONS Gauge "milena_broker_partition_count" [] "Partitions that this broker hosts.";
+    REQUEST_SECONDS Histogram "milena_broker_request_seconds" ["request"] "Time from the start of a request to its response, waits for data and timers included.";
+    REFUSED_REQUESTS Counter "milena_broker_requests_refused_total" [] "Requests that could not be read or are not served; their connection was closed.";
+    REQUESTS Counter "milena_broker_requests_total" ["request"] "Requests that arrived.";
 }
 
 /// Upper bounds of the buckets of every histogram, in microseconds, inclusive.

@@ -52,6 +52,7 @@ pub(crate) struct Segment {
     /// Of a segment that is written to, or whose index files are not written yet.
     pub(crate) active: Option<Box<Active>>,
     largest: OnceLock<Largest>,
+    first_timestamp: OnceLock<Option<Timestamp>>,
 }
 
 /// Where the files of a partition are.
@@ -70,6 +71,7 @@ impl Segment {
             handles: std::array::from_fn(|_| handles.allocate()),
             active: None,
             largest: OnceLock::new(),
+            first_timestamp: OnceLock::new(),
         }
     }
 
@@ -141,6 +143,7 @@ impl Segment {
             handles.forget(self.handle(kind));
         }
         self.largest = OnceLock::new();
+        self.first_timestamp = OnceLock::new();
     }
 
     /// Position from which a scan finds `target`.
@@ -220,15 +223,19 @@ impl Segment {
         if let Some(active) = &self.active {
             return Ok(active.first_timestamp);
         }
+        if let Some(first) = self.first_timestamp.get() {
+            return Ok(*first);
+        }
         let mut scanner = BatchScanner::headers(self.file(place)?, 0, self.size);
-        match scanner.next_batch() {
-            Ok(batch) => Ok(batch.map(|batch| batch.header.max_timestamp)),
-            Err(ScanError::Fault { .. }) => Ok(None),
+        let first = match scanner.next_batch() {
+            Ok(batch) => batch.map(|batch| batch.header.max_timestamp),
+            Err(ScanError::Fault { .. }) => None,
             Err(ScanError::Io(error)) => {
                 let path = self.path(place, Kind::Log);
-                Err(StorageError::new("read", &path, error))
+                return Err(StorageError::new("read", &path, error));
             }
-        }
+        };
+        Ok(*self.first_timestamp.get_or_init(|| first))
     }
 
     /// Adds aborted transactions that may have records in `[from, until)`; true where no later

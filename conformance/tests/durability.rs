@@ -87,7 +87,7 @@ fn check_survives(settings: &[&str], end: fn(&mut Broker) -> Result<()>) -> Resu
         partitions.push(Partition::create(&broker, &[("segment.bytes", "1048576")])?);
     }
     let mut last: Vec<Option<u64>> = vec![None; WRITERS];
-    let mut first = vec![0; WRITERS];
+    let mut first = [0; WRITERS];
     for round in 0..3_u32 {
         let (tx, rx) = mpsc::channel();
         let writers: Vec<_> = partitions

@@ -124,7 +124,7 @@ impl Connection {
                 break ended;
             }
             self.collect_settled();
-            if let Err(error) = send_all(&self.stream, &mut self.out).await {
+            if let Err(error) = send_all(&self.stream, &mut self.out, self.broker.tracker()).await {
                 break error.into();
             }
             if self.closes {
@@ -160,7 +160,7 @@ impl Connection {
                 Started::Waiting(waiting) => self.waiting.push_back(waiting),
                 Started::Serial(request) => {
                     self.settle_all().await?;
-                    send_all(&self.stream, &mut self.out).await?;
+                    send_all(&self.stream, &mut self.out, self.broker.tracker()).await?;
                     let response = api::serve(&self.broker, request).await;
                     self.queue(response);
                 }
@@ -238,7 +238,7 @@ impl Connection {
             self.collect_settled();
             let Some(first) = self.waiting.front() else { return Ok(()) };
             let deadline = first.deadline;
-            send_all(&self.stream, &mut self.out).await?;
+            send_all(&self.stream, &mut self.out, self.broker.tracker()).await?;
             tokio::select! {
                 biased;
                 () = self.wake.notified() => {}

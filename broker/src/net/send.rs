@@ -1,17 +1,24 @@
 //! Writes responses to a socket: runs of bytes by one vectored `sendmsg`, spans of files by
-//! `sendfile` in slices, on the runtime thread through the readiness of the socket.
+//! `sendfile` in slices, on the runtime thread through the readiness of the socket. What is not in
+//! the page cache is read into it off the runtime first.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
+use milena_log::storage::File;
+use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
 
 use super::response::Piece;
 
+/// Bytes that are read into the page cache at once.
+const WARM_BYTES: usize = 1024 * 1024;
 /// Bytes of one `sendfile` call. 64 KiB is the stable optimum on loopback; see
 /// docs/benchmarks.
 const FILE_SLICE_BYTES: usize = 64 * 1024;
@@ -26,11 +33,29 @@ const STALL: Duration = Duration::from_secs(600);
 /// # Errors
 /// What the socket says, `TimedOut` where the peer takes nothing for ten minutes, and what reading a
 /// file that cannot be sent directly says.
-pub(crate) async fn send_all(stream: &TcpStream, pieces: &mut VecDeque<Piece>) -> io::Result<()> {
+pub(crate) async fn send_all(
+    stream: &TcpStream,
+    pieces: &mut VecDeque<Piece>,
+    tracker: &TaskTracker,
+) -> io::Result<()> {
+    // Where the bytes that were read into the page cache for this response end.
+    let mut warmed: Option<u64> = None;
     while let Some(first) = pieces.front() {
         if first.len() == 0 {
             pieces.pop_front();
+            warmed = None;
             continue;
+        }
+        if let Piece::File { file, position, length } = first
+            && warmed.is_none_or(|end| *position >= end)
+            && is_cold(&**file, *position)
+        {
+            let length = (*length).min(WARM_BYTES);
+            let (file, position) = (Arc::clone(file), *position);
+            warmed = Some(position + length as u64);
+            let warm = move || warm(&*file, position, length);
+            // What cannot be read is met again by the sending.
+            drop(tracker.spawn_blocking(warm).await);
         }
         let sent = match stream.try_io(Interest::WRITABLE, || send_some(stream, pieces)) {
             Ok(sent) => sent,
@@ -54,6 +79,33 @@ pub(crate) async fn send_all(stream: &TcpStream, pieces: &mut VecDeque<Piece>) -
         advance(pieces, sent);
     }
     Ok(())
+}
+
+/// True where a read at `position` would wait for the disk. Where the file system does not tell, it
+/// would not.
+fn is_cold(file: &dyn File, position: u64) -> bool {
+    let Some(descriptor) = file.descriptor() else {
+        return false;
+    };
+    let mut byte = [0];
+    let mut buffers = [IoSliceMut::new(&mut byte)];
+    let read = rustix::io::preadv2(descriptor, &mut buffers, position, ReadWriteFlags::NOWAIT);
+    read == Err(Errno::AGAIN)
+}
+
+/// Reads a span, so that it is in the page cache.
+fn warm(file: &dyn File, mut position: u64, mut length: usize) {
+    let mut buffer = vec![0; length.min(FILE_SLICE_BYTES)];
+    while length > 0 {
+        let wanted = length.min(buffer.len());
+        match file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), position) {
+            Ok(read) if read > 0 => {
+                position += read as u64;
+                length -= read;
+            }
+            _ => return,
+        }
+    }
 }
 
 /// One system call; returns the bytes that left.
@@ -156,6 +208,10 @@ mod tests {
         let path = directory.path().join("segment");
         let content: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_be_bytes).collect();
         std::fs::write(&path, &content).expect("written");
+        // Out of the page cache, where the file system lets go of it.
+        let written = std::fs::File::open(&path).expect("opened");
+        written.sync_all().expect("synced");
+        rustix::fs::fadvise(&written, 0, None, rustix::fs::Advice::DontNeed).expect("advised");
         let storage = milena_log::storage::DiskStorage::new();
         let file = milena_log::storage::Storage::open(&storage, &path).expect("opened");
         let mut pieces = VecDeque::from([
@@ -180,7 +236,7 @@ mod tests {
         let mut received = Vec::new();
         let (sent, read) = tokio::join!(
             async {
-                let sent = send_all(&server, &mut pieces).await;
+                let sent = send_all(&server, &mut pieces, &TaskTracker::new()).await;
                 drop(server);
                 sent
             },

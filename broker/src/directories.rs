@@ -83,7 +83,11 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Id of the directory of the metadata log.
     pub(crate) fn metadata_id(&self, options: &Options) -> Uuid {
-        let mut all = self.opened.iter().map(|(opened, _)| opened).chain(&self.metadata);
+        let mut all = self
+            .opened
+            .iter()
+            .map(|(opened, _)| opened)
+            .chain(&self.metadata);
         let found = all.find(|opened| opened.path == options.metadata_dir);
         found.map_or_else(Uuid::nil, |opened| opened.id)
     }
@@ -150,7 +154,12 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, DirectoryError> {
         .collect::<Result<Vec<_>, _>>()?;
     let metadata = opened.drain(log_dirs..).next().map(|(opened, _)| opened);
     let used = find_used(&opened)?;
-    Ok(Prepared { cluster_id, opened, metadata, used })
+    Ok(Prepared {
+        cluster_id,
+        opened,
+        metadata,
+        used,
+    })
 }
 
 /// The first directory that has a partition.

@@ -55,7 +55,11 @@ impl Embedded {
     /// Never: a broker without listener does not start.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.running.addresses.first().expect("a broker has a listener").1
+        self.running
+            .addresses
+            .first()
+            .expect("a broker has a listener")
+            .1
     }
 
     /// All metrics in Prometheus' text form.
@@ -79,13 +83,20 @@ impl Embedded {
             }
         }
         let damaged = broker.replicas().damaged();
-        reasons.extend(damaged.into_iter().map(|partition| format!("log of {partition} is damaged")));
+        reasons.extend(
+            damaged
+                .into_iter()
+                .map(|partition| format!("log of {partition} is damaged")),
+        );
         let unopened = broker.replicas().unopened().into_iter();
         reasons.extend(unopened.map(|partition| format!("log of {partition} cannot be opened")));
         if broker.stopping().is_cancelled() {
             reasons.push("the broker stops".to_owned());
         }
-        Health { is_ready: reasons.is_empty(), reasons }
+        Health {
+            is_ready: reasons.is_empty(),
+            reasons,
+        }
     }
 
     /// Waits until the broker has to end by itself, and says why: its metadata or all of its log
@@ -104,18 +115,31 @@ impl Embedded {
         info!("broker stops");
         broker.stopping().cancel();
         broker.tracker().close();
-        if tokio::time::timeout(CONNECTIONS_STOP_WAIT, broker.tracker().wait()).await.is_err() {
-            info!(connections = broker.connections().total(), "connections are cut off");
+        if tokio::time::timeout(CONNECTIONS_STOP_WAIT, broker.tracker().wait())
+            .await
+            .is_err()
+        {
+            info!(
+                connections = broker.connections().total(),
+                "connections are cut off"
+            );
             broker.connections().cut();
         }
-        if tokio::time::timeout(STOP_WAIT, broker.tracker().wait()).await.is_err() {
+        if tokio::time::timeout(STOP_WAIT, broker.tracker().wait())
+            .await
+            .is_err()
+        {
             warn!("some tasks did not end in time");
         }
         let image = broker.image();
-        let epoch = image.broker(broker.id()).map_or(BrokerEpoch::NONE, |own| own.epoch);
+        let epoch = image
+            .broker(broker.id())
+            .map_or(BrokerEpoch::NONE, |own| own.epoch);
         let shared = Arc::clone(&broker);
         // The tracker is closed, yet takes tasks; this is the last one.
-        broker.blocking(move || shared.replicas().shut_down(epoch)).await;
+        broker
+            .blocking(move || shared.replicas().shut_down(epoch))
+            .await;
         crate::metadata::MetadataLog::stop(&**broker.controller().log()).await;
         info!("broker has stopped");
     }

@@ -108,12 +108,19 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
         let (metrics, failures) = (Arc::clone(&metrics), Arc::clone(&failures));
         let reserve_bytes =
             u64::try_from(options.values.long("log.dir.reserve.bytes")).unwrap_or(0);
-        blocking(&tracker, move || start_directories(prepared, reserve_bytes, &metrics, &failures))
-            .await?
+        blocking(&tracker, move || {
+            start_directories(prepared, reserve_bytes, &metrics, &failures)
+        })
+        .await?
     };
     let controller = Controller::new(log, &options);
-    let replicas =
-        Replicas::new(options.id, directories, handles_max(), Arc::clone(&metrics), found);
+    let replicas = Replicas::new(
+        options.id,
+        directories,
+        handles_max(),
+        Arc::clone(&metrics),
+        found,
+    );
     let broker = Broker::new(Parts {
         options,
         cluster_id,
@@ -125,20 +132,37 @@ pub(crate) async fn start(options: Options) -> Result<Running, StartError> {
         seed: Uuid::new_v4().as_u64_pair().1,
     });
     broker.set_advertised(advertised);
-    register(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
+    register(&broker)
+        .await
+        .map_err(|error| StartError::Register(error.to_string()))?;
     // Logs are recovered while the broker is fenced; only then may it lead.
     maintenance::follow_metadata(&broker).await;
-    reports::heartbeat(&broker).await.map_err(|error| StartError::Register(error.to_string()))?;
+    reports::heartbeat(&broker)
+        .await
+        .map_err(|error| StartError::Register(error.to_string()))?;
     maintenance::follow_metadata(&broker).await;
     maintenance::spawn(&broker, failures);
     replicas::resume(&broker, interrupted);
 
-    let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
+    let addresses = bound
+        .iter()
+        .map(|bound| (bound.name.clone(), bound.address))
+        .collect();
     for bound in bound {
-        broker.tracker().spawn(bound.listener.run(Arc::clone(&broker)));
+        broker
+            .tracker()
+            .spawn(bound.listener.run(Arc::clone(&broker)));
     }
-    info!(broker_id = broker.id().0, cluster_id = broker.cluster_id(), "broker serves");
-    Ok(Running { broker, addresses, _metadata: metadata })
+    info!(
+        broker_id = broker.id().0,
+        cluster_id = broker.cluster_id(),
+        "broker serves"
+    );
+    Ok(Running {
+        broker,
+        addresses,
+        _metadata: metadata,
+    })
 }
 
 async fn blocking<R: Send + 'static>(
@@ -170,7 +194,11 @@ fn bind(options: &Options) -> Result<Vec<Bound>, StartError> {
                 Ok(listener) => {
                     let address = listener.address().map_err(StartError::System)?;
                     port = address.port();
-                    bound.push(Bound { listener, name: endpoint.name.clone(), address });
+                    bound.push(Bound {
+                        listener,
+                        name: endpoint.name.clone(),
+                        address,
+                    });
                 }
                 Err(error) if error.is_missing_family() => refused = Some(error),
                 Err(error) => return Err(error.into()),
@@ -189,7 +217,10 @@ fn advertise(options: &Options, bound: &[Bound]) -> Vec<Advertised> {
     let tell = |listener: &crate::options::Endpoint| {
         let own = bound.iter().find(|bound| bound.name == listener.name);
         let own_port = own.map_or(listener.port, |bound| bound.address.port());
-        let given = options.advertised.iter().find(|endpoint| endpoint.name == listener.name);
+        let given = options
+            .advertised
+            .iter()
+            .find(|endpoint| endpoint.name == listener.name);
         let (host, port) = match given {
             Some(endpoint) => (endpoint.host.clone(), endpoint.port),
             None if listener.host == "localhost" => ("127.0.0.1".to_owned(), 0),
@@ -197,19 +228,28 @@ fn advertise(options: &Options, bound: &[Bound]) -> Vec<Advertised> {
             None => (listener.host.clone(), 0),
         };
         let port = if port == 0 { own_port } else { port };
-        Advertised { name: listener.name.clone(), host, port }
+        Advertised {
+            name: listener.name.clone(),
+            host,
+            port,
+        }
     };
     options.listeners.iter().map(tell).collect()
 }
 
 /// Name of the machine.
 fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn handles_max() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let allowed = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let allowed = limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX);
     (allowed / HANDLES_SHARE).clamp(16, HANDLES_MAX)
 }
 
@@ -219,7 +259,10 @@ async fn open_metadata(
     tracker: &TaskTracker,
 ) -> Result<Arc<RaftMetadataLog<Image>>, StartError> {
     let directory_id = prepared.metadata_id(options);
-    let key = ReplicaKey { broker_id: options.id, directory_id };
+    let key = ReplicaKey {
+        broker_id: options.id,
+        directory_id,
+    };
     let log_options = metadata::Options::single(
         options.metadata_dir.clone(),
         prepared.cluster_id.clone(),
@@ -229,7 +272,11 @@ async fn open_metadata(
     // What is refused here is opened by Kafka again, which minds a folder that it does not know: so
     // the import is read before the metadata log is made.
     let is_new = !exists(options, tracker).await?;
-    let imported = if is_new { read_import(options, prepared, tracker).await? } else { None };
+    let imported = if is_new {
+        read_import(options, prepared, tracker).await?
+    } else {
+        None
+    };
     if let (true, None, Some(path)) = (is_new, &imported, &prepared.used) {
         // A new metadata log would know none of the partitions.
         let (path, metadata_dir) = (path.clone(), options.metadata_dir.clone());
@@ -241,7 +288,11 @@ async fn open_metadata(
         .map_err(|error| StartError::Metadata(error.to_string()))?;
     if log.snapshot().state.features().next().is_none() {
         // An earlier start may have made the log and ended before it had the records.
-        let records = if is_new { imported } else { read_import(options, prepared, tracker).await? };
+        let records = if is_new {
+            imported
+        } else {
+            read_import(options, prepared, tracker).await?
+        };
         if let Some(records) = records {
             import(&log, records).await?;
         }
@@ -255,7 +306,14 @@ async fn exists(options: &Options, tracker: &TaskTracker) -> Result<bool, StartE
     let found = blocking(tracker, move || (DiskStorage::new().exists(&path), path)).await;
     let (exists, path) = found;
     let operation = "look for";
-    exists.map_err(|source| DirectoryError::Io { operation, path, source }.into())
+    exists.map_err(|source| {
+        DirectoryError::Io {
+            operation,
+            path,
+            source,
+        }
+        .into()
+    })
 }
 
 /// Reads the metadata of a directory of Apache Kafka; none where there is none.
@@ -269,25 +327,41 @@ async fn read_import(
     let (is_forced, now) = (options.forces_import, clock::now());
     let read = blocking(tracker, move || {
         let served = features::supported();
-        let source =
-            import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served, now };
+        let source = import::Source {
+            directory: &directory,
+            node_id,
+            is_clean,
+            is_forced,
+            served: &served,
+            now,
+        };
         import::read_directory(&DiskStorage::new(), &source)
     });
-    read.await.map_err(|error| StartError::Import(error.to_string()))
+    read.await
+        .map_err(|error| StartError::Import(error.to_string()))
 }
 
 /// Takes over the metadata of a directory of Apache Kafka, once.
-async fn import(
-    log: &Arc<RaftMetadataLog<Image>>,
-    records: Vec<Record>,
-) -> Result<(), StartError> {
+async fn import(log: &Arc<RaftMetadataLog<Image>>, records: Vec<Record>) -> Result<(), StartError> {
     let count = records.len();
     let base_digest = log.snapshot().state.digest().0;
-    let entry = metadata::Entry { base_digest, records, timestamp: clock::now() };
-    let proposed =
-        log.propose(entry).await.map_err(|error| StartError::Metadata(error.to_string()))?;
-    assert!(proposed.applied, "nobody else proposes before the broker serves");
-    info!(records = count, "the metadata of Apache Kafka is taken over; its own log stays as it is");
+    let entry = metadata::Entry {
+        base_digest,
+        records,
+        timestamp: clock::now(),
+    };
+    let proposed = log
+        .propose(entry)
+        .await
+        .map_err(|error| StartError::Metadata(error.to_string()))?;
+    assert!(
+        proposed.applied,
+        "nobody else proposes before the broker serves"
+    );
+    info!(
+        records = count,
+        "the metadata of Apache Kafka is taken over; its own log stays as it is"
+    );
     Ok(())
 }
 
@@ -313,9 +387,13 @@ fn start_directories(
             path: opened.path.clone(),
             source,
         })?;
-        let directory =
-            Directory::start(opened, reserve_bytes, Arc::clone(metrics), Arc::clone(failures))
-                .map_err(StartError::System)?;
+        let directory = Directory::start(
+            opened,
+            reserve_bytes,
+            Arc::clone(metrics),
+            Arc::clone(failures),
+        )
+        .map_err(StartError::System)?;
         replicas::scan(&directory, is_clean, &mut found)
             .map_err(|error| StartError::Logs(error.to_string()))?;
         all.push(directory);
@@ -343,7 +421,10 @@ async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
         port: listener.port,
         security_protocol: PLAINTEXT,
     });
-    let former = broker.image().broker(broker.id()).map(|registered| registered.epoch);
+    let former = broker
+        .image()
+        .broker(broker.id())
+        .map(|registered| registered.epoch);
     let request = RegisterBroker {
         broker_id: broker.id(),
         cluster_id: broker.cluster_id().to_owned(),
@@ -351,7 +432,12 @@ async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
         endpoints: endpoints.collect(),
         features: features::supported(),
         rack: broker.values().string("broker.rack"),
-        log_dirs: broker.replicas().directories().iter().map(|directory| directory.id()).collect(),
+        log_dirs: broker
+            .replicas()
+            .directories()
+            .iter()
+            .map(|directory| directory.id())
+            .collect(),
         previous_broker_epoch: former.unwrap_or(BrokerEpoch::NONE),
     };
     controller.commit(&request).await.map(drop)

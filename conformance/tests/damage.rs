@@ -587,7 +587,9 @@ fn dump_reads_every_file_of_a_log() -> Result<()> {
         .collect::<Result<_>>()?;
     files.sort();
     let mut milena = broker::milena()?;
-    milena.args(["log", "dump", "--deep-iteration"]).args(&files);
+    milena
+        .args(["log", "dump", "--deep-iteration"])
+        .args(&files);
     let output = milena.output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(

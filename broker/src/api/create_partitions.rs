@@ -25,7 +25,11 @@ impl Api for CreatePartitions {
         context: &Context,
         request: CreatePartitionsRequest,
     ) -> CreatePartitionsResponse {
-        let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
+        let names: Vec<String> = request
+            .topics
+            .iter()
+            .map(|topic| topic.name.to_string())
+            .collect();
         let operation = Operation {
             topics: request.topics.into_iter().map(more).collect(),
             validate_only: request.validate_only,
@@ -33,7 +37,10 @@ impl Api for CreatePartitions {
         };
         let results = match create(broker, context, operation).await {
             Ok(results) => results,
-            Err(error) => names.into_iter().map(|name| (name, Err(error.clone()))).collect(),
+            Err(error) => names
+                .into_iter()
+                .map(|name| (name, Err(error.clone())))
+                .collect(),
         };
         let results = results.into_iter().map(|(name, result)| {
             let (code, message) = error_of(&result);
@@ -61,19 +68,28 @@ async fn create(
     if !broker.limits_mutations(context) {
         return broker.controller().run(&operation).await;
     }
-    let trial = Operation { validate_only: true, ..operation.clone() };
+    let trial = Operation {
+        validate_only: true,
+        ..operation.clone()
+    };
     let mut results = broker.controller().run(&trial).await?;
     let image = broker.image();
     for (name, result) in results.iter_mut().filter(|(_, result)| result.is_ok()) {
         let present = image.topic(name).map_or(0, |topic| topic.partitions.len());
         let wanted = operation.topics.iter().find(|topic| topic.topic == *name);
-        let wanted = wanted.and_then(|topic| usize::try_from(topic.count).ok()).unwrap_or(0);
+        let wanted = wanted
+            .and_then(|topic| usize::try_from(topic.count).ok())
+            .unwrap_or(0);
         *result = broker.take_mutations(context, STRICT_FROM, wanted.saturating_sub(present));
     }
     if operation.validate_only {
         return Ok(results);
     }
-    let is_valid = |topic: &str| results.iter().any(|(name, result)| name == topic && result.is_ok());
+    let is_valid = |topic: &str| {
+        results
+            .iter()
+            .any(|(name, result)| name == topic && result.is_ok())
+    };
     operation.topics.retain(|topic| is_valid(&topic.topic));
     for (created, outcome) in broker.controller().run(&operation).await? {
         if let Some((_, result)) = results.iter_mut().find(|(name, _)| *name == created) {
@@ -90,7 +106,13 @@ fn more(topic: CreatePartitionsTopic) -> MorePartitions {
         assignments: topic.assignments.map(|assignments| {
             let assignments = assignments.into_iter();
             assignments
-                .map(|assignment| assignment.broker_ids.into_iter().map(|id| BrokerId(id.0)).collect())
+                .map(|assignment| {
+                    assignment
+                        .broker_ids
+                        .into_iter()
+                        .map(|id| BrokerId(id.0))
+                        .collect()
+                })
                 .collect()
         }),
     }

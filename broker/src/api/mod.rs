@@ -245,7 +245,9 @@ where
             i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX),
         );
     }
-    let mut response = encode(context, |out| A::encode_for(broker, version, &response, out))?;
+    let mut response = encode(context, |out| {
+        A::encode_for(broker, version, &response, out)
+    })?;
     response.throttle = throttle;
     Ok(response)
 }

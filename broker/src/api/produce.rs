@@ -119,7 +119,11 @@ pub(crate) fn start(
     let throttle = broker.throttle_produce(&context, request_bytes, now - started);
     // Only the acknowledgement of all replicas can time out. Another one comes as soon as whoever
     // holds the lock of the partition has appended.
-    let timeout = if acks == ALL { timeout.min(TIMEOUT_MAX) } else { TIMEOUT_MAX };
+    let timeout = if acks == ALL {
+        timeout.min(TIMEOUT_MAX)
+    } else {
+        TIMEOUT_MAX
+    };
     let deadline = now + timeout;
     let reply = Reply {
         context,

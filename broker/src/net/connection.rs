@@ -146,7 +146,9 @@ impl Connection {
     /// Handles every complete frame of the buffer.
     async fn serve_frames(&mut self) -> Result<(), Ended> {
         while !self.closes && self.takes_requests() {
-            let Some(frame) = self.next_frame()? else { break };
+            let Some(frame) = self.next_frame()? else {
+                break;
+            };
             self.active = Instant::now();
             let grant = self.grant.take();
             let request = api::Incoming {
@@ -179,12 +181,17 @@ impl Connection {
         self.muted_until.is_none()
             && !self.stops
             && self.waiting.len() < PIPELINE_MAX
-            && self.waiting.back().is_none_or(|last| !last.reply.is_throttled())
+            && self
+                .waiting
+                .back()
+                .is_none_or(|last| !last.reply.is_throttled())
     }
 
     /// Cuts the next complete frame from the buffer.
     fn next_frame(&mut self) -> Result<Option<BytesMut>, Ended> {
-        let Some(length) = self.frame_length()? else { return Ok(None) };
+        let Some(length) = self.frame_length()? else {
+            return Ok(None);
+        };
         if self.buffer.len() < LENGTH_BYTES + length {
             return Ok(None);
         }
@@ -194,7 +201,9 @@ impl Connection {
 
     /// Length of the frame at the front of the buffer, once its four bytes are there.
     fn frame_length(&self) -> Result<Option<usize>, Ended> {
-        let Some(prefix) = self.buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+        let Some(prefix) = self.buffer.first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
         let length = i32::from_be_bytes(*prefix);
         let bytes_max = self.broker.limits().request_bytes_max;
         match usize::try_from(length) {
@@ -236,7 +245,9 @@ impl Connection {
     async fn settle_all(&mut self) -> Result<(), Ended> {
         loop {
             self.collect_settled();
-            let Some(first) = self.waiting.front() else { return Ok(()) };
+            let Some(first) = self.waiting.front() else {
+                return Ok(());
+            };
             let deadline = first.deadline;
             send_all(&self.stream, &mut self.out, self.broker.tracker()).await?;
             tokio::select! {
@@ -292,7 +303,10 @@ impl Connection {
     fn next_due(&self) -> Instant {
         let idle = self.active + self.idle_max();
         let acknowledgement = self.waiting.front().map(|waiting| waiting.deadline);
-        [acknowledgement, self.muted_until].into_iter().flatten().fold(idle, Instant::min)
+        [acknowledgement, self.muted_until]
+            .into_iter()
+            .flatten()
+            .fold(idle, Instant::min)
     }
 
     fn on_timer(&mut self) -> Result<(), Ended> {
@@ -301,7 +315,9 @@ impl Connection {
             self.muted_until = None;
             self.active = now;
         }
-        if self.waiting.is_empty() && self.muted_until.is_none() && self.active + self.idle_max() <= now
+        if self.waiting.is_empty()
+            && self.muted_until.is_none()
+            && self.active + self.idle_max() <= now
         {
             return Err(Ended::Idle);
         }

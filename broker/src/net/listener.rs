@@ -66,7 +66,10 @@ struct Counts {
 impl Connections {
     /// Number of live connections.
     pub(crate) fn total(&self) -> usize {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .total
     }
 
     /// Takes a place for a connection.
@@ -84,7 +87,11 @@ impl Connections {
         if counts.total >= limits.connections_max {
             return Err("max.connections");
         }
-        let per_ip_max = limits.per_ip_overrides.get(&ip).copied().unwrap_or(limits.per_ip_max);
+        let per_ip_max = limits
+            .per_ip_overrides
+            .get(&ip)
+            .copied()
+            .unwrap_or(limits.per_ip_max);
         if counts.by_ip.get(&ip).copied().unwrap_or(0) >= per_ip_max {
             return Err("max.connections.per.ip");
         }
@@ -139,7 +146,9 @@ impl Listener {
             socket.listen(backlog)?;
             TcpListener::from_std(socket.into())
         };
-        bind().map(|socket| Self { socket, index }).map_err(|source| BindError { address, source })
+        bind()
+            .map(|socket| Self { socket, index })
+            .map_err(|source| BindError { address, source })
     }
 
     /// The address that is bound, with its real port.
@@ -173,13 +182,18 @@ impl Listener {
             debug!(peer = %address, limit, "connection refused");
             return;
         }
-        let place = Place { broker: Arc::clone(broker), ip };
+        let place = Place {
+            broker: Arc::clone(broker),
+            ip,
+        };
         let pause = match broker.quotas().admit(ip) {
             Admission::Now => None,
             Admission::Wait(ms) => Some(milliseconds(ms)),
             Admission::Refuse(ms) => {
                 debug!(peer = %address, limit = "connection_creation_rate", "connection refused");
-                broker.tracker().spawn(hold(stream, place, milliseconds(ms)));
+                broker
+                    .tracker()
+                    .spawn(hold(stream, place, milliseconds(ms)));
                 return;
             }
         };
@@ -187,7 +201,10 @@ impl Listener {
             debug!(peer = %address, %error, "connection ended before it was served");
             return;
         }
-        let peer = Peer { address, listener: self.index };
+        let peer = Peer {
+            address,
+            listener: self.index,
+        };
         let connection = Connection::new(stream, Arc::clone(broker), peer);
         let cut = broker.connections().cut.clone();
         broker.tracker().spawn(async move {
@@ -226,7 +243,10 @@ async fn hold(stream: TcpStream, place: Place, pause: Duration) {
 
 /// True where the process or the system has no descriptor left.
 fn is_exhausted(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 #[cfg(test)]

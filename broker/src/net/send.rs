@@ -46,7 +46,11 @@ pub(crate) async fn send_all(
             warmed = None;
             continue;
         }
-        if let Piece::File { file, position, length } = first
+        if let Piece::File {
+            file,
+            position,
+            length,
+        } = first
             && warmed.is_none_or(|end| *position >= end)
             && is_cold(&**file, *position)
         {

@@ -39,7 +39,10 @@ struct Guarded<Q> {
 
 impl<Q> Guarded<Q> {
     fn new(quota: Q) -> Self {
-        Self { is_set: AtomicBool::new(false), quota: Mutex::new(quota) }
+        Self {
+            is_set: AtomicBool::new(false),
+            quota: Mutex::new(quota),
+        }
     }
 
     /// The quota, where a limit is set.
@@ -76,8 +79,10 @@ impl Quotas {
     pub(crate) fn new(values: &BrokerValues) -> Self {
         let window = |num, seconds| Window::new(values.int(num), values.int(seconds));
         let window_of_clients = window("quota.window.num", "quota.window.size.seconds");
-        let window_of_mutations =
-            window("controller.quota.window.num", "controller.quota.window.size.seconds");
+        let window_of_mutations = window(
+            "controller.quota.window.num",
+            "controller.quota.window.size.seconds",
+        );
         let clients = |kind| Guarded::new(ClientQuotas::new(kind, window_of_clients));
         let quotas = Self {
             started: (clock::now(), clock::instant()),
@@ -97,19 +102,26 @@ impl Quotas {
         let limits = || {
             let entities = image.client_quotas();
             entities.flat_map(|(entity, values)| {
-                values.iter().map(move |(key, value)| (entity, &**key, *value))
+                values
+                    .iter()
+                    .map(move |(key, value)| (entity, &**key, *value))
             })
         };
         let table = Arc::new(Table::new(limits()));
         let has = |wanted: &str| limits().any(|(_, key, _)| key == wanted);
-        let kinds =
-            [(Kind::Produce, &self.produce), (Kind::Fetch, &self.fetch), (Kind::Request, &self.request)];
+        let kinds = [
+            (Kind::Produce, &self.produce),
+            (Kind::Fetch, &self.fetch),
+            (Kind::Request, &self.request),
+        ];
         for (kind, quota) in kinds {
             quota.replace(has(kind.key()), |quota| quota.set_table(Arc::clone(&table)));
         }
         let has_mutation = has(Kind::Mutation.key());
-        self.mutation.replace(has_mutation, |quota| quota.set_table(Arc::clone(&table)));
-        self.has_addresses.store(has("connection_creation_rate"), Ordering::Relaxed);
+        self.mutation
+            .replace(has_mutation, |quota| quota.set_table(Arc::clone(&table)));
+        self.has_addresses
+            .store(has("connection_creation_rate"), Ordering::Relaxed);
         self.connection.lock().set_table(table);
     }
 
@@ -117,7 +129,8 @@ impl Quotas {
     pub(crate) fn configure(&self, values: &BrokerValues) {
         let rate_max = values.int("max.connection.creation.rate");
         let limit = (rate_max < i32::MAX).then(|| f64::from(rate_max));
-        self.connection.replace(limit.is_some(), |rates| rates.set_limit(limit));
+        self.connection
+            .replace(limit.is_some(), |rates| rates.set_limit(limit));
     }
 
     /// What happens to a new connection.
@@ -128,7 +141,9 @@ impl Quotas {
             return Admission::Now;
         }
         // An address of IPv4 is the same one whatever the socket calls it.
-        self.connection.lock().admit(address.to_canonical(), self.now())
+        self.connection
+            .lock()
+            .admit(address.to_canonical(), self.now())
     }
 
     /// Time that a step of the wall clock does not move, or a rate would fall or rise with it.
@@ -155,7 +170,9 @@ impl Broker {
     /// topics beyond its quota.
     pub(crate) fn throttle_request(&self, context: &Context, busy: Duration) -> Duration {
         let quotas = self.quotas();
-        quotas.record_time(context, busy).max(context.throttle.get())
+        quotas
+            .record_time(context, busy)
+            .max(context.throttle.get())
     }
 
     /// How long a producer has to wait that sent a request of `bytes`.
@@ -167,7 +184,9 @@ impl Broker {
     ) -> Duration {
         let quotas = self.quotas();
         let by_time = quotas.record_time(context, busy);
-        quotas.record(&quotas.produce, context, bytes as f64).max(by_time)
+        quotas
+            .record(&quotas.produce, context, bytes as f64)
+            .max(by_time)
     }
 
     /// How long a consumer has to wait that is about to get `bytes`. Where it has to wait at all it
@@ -192,14 +211,20 @@ impl Broker {
 
     /// The most bytes that one fetch may carry: more would never fit the limit of the client.
     pub(crate) fn fetch_bytes_max(&self, context: &Context) -> usize {
-        let amount_max =
-            self.quotas().fetch.active().and_then(|fetch| fetch.amount_max(client(context)));
+        let amount_max = self
+            .quotas()
+            .fetch
+            .active()
+            .and_then(|fetch| fetch.amount_max(client(context)));
         amount_max.map_or(usize::MAX, |bytes| bytes as usize)
     }
 }
 
 fn client(context: &Context) -> Client<'_> {
-    Client { user: ANONYMOUS, client_id: context.client_id.as_deref().unwrap_or_default() }
+    Client {
+        user: ANONYMOUS,
+        client_id: context.client_id.as_deref().unwrap_or_default(),
+    }
 }
 
 fn wait(throttle_ms: i64) -> Duration {

@@ -251,7 +251,11 @@ impl Replicas {
 
     /// Partitions of online directories whose logs could not be opened.
     pub(crate) fn unopened(&self) -> Vec<TopicPartition> {
-        if self.directories.iter().any(|directory| directory.is_failed()) {
+        if self
+            .directories
+            .iter()
+            .any(|directory| directory.is_failed())
+        {
             // They may be those of the failed directory, which is said instead.
             return Vec::new();
         }
@@ -260,7 +264,10 @@ impl Replicas {
         for topic in topics.by_name.values() {
             for (index, slot) in (0..).zip(&topic.slots) {
                 if matches!(slot, Slot::Offline) {
-                    found.push(TopicPartition::new(Arc::clone(&topic.name), PartitionIndex(index)));
+                    found.push(TopicPartition::new(
+                        Arc::clone(&topic.name),
+                        PartitionIndex(index),
+                    ));
                 }
             }
         }

@@ -30,7 +30,10 @@ fn close_all(partitions: Vec<Arc<Partition>>) -> BTreeSet<Uuid> {
             }
             if let Err(error) = partition.shut_down() {
                 warn!(partition = %partition.topic_partition(), %error, "log was not closed");
-                unclean.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.id());
+                unclean
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(directory.id());
             }
         }
     };

@@ -178,7 +178,9 @@ public final class Takeover {
                 sendWith(producer, "txn", 1, 3);
                 if (round == 2) {
                     Map<TopicPartition, OffsetAndMetadata> offsets = Map.of(new TopicPartition("many", 0), new OffsetAndMetadata(77));
-                    producer.sendOffsetsToTransaction(offsets, new org.apache.kafka.clients.consumer.ConsumerGroupMetadata("txn-group"));
+                    try (KafkaConsumer<byte[], byte[]> consumer = harness.consumer("group.id", "txn-group")) {
+                        producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
+                    }
                 }
                 if (round % 2 == 0) {
                     producer.commitTransaction();

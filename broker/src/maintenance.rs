@@ -26,6 +26,9 @@ const CHECKPOINT_BYTES: u64 = 256 << 20;
 /// Pause between two forgettings of idle producers.
 const EXPIRATION_PAUSE: Duration = Duration::from_secs(600);
 
+/// A partition in which nothing happens for this long gives back its memory and its open files.
+const IDLE_PAUSE: Duration = Duration::from_secs(60);
+
 /// Starts all tasks.
 pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
     let values = broker.values();
@@ -50,6 +53,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
         EXPIRATION_PAUSE,
         expire_producers,
     ));
+    tracker.spawn(every(Arc::clone(broker), IDLE_PAUSE, release_idle));
     tracker.spawn(cleaning::run(Arc::clone(broker)));
 }
 
@@ -224,6 +228,15 @@ fn apply_retention(broker: &Arc<Broker>) {
     let now = clock::now();
     for partition in broker.replicas().all() {
         partition.apply_retention(now);
+    }
+}
+
+fn release_idle(broker: &Arc<Broker>) {
+    for partition in broker.replicas().all() {
+        if broker.stopping().is_cancelled() {
+            return;
+        }
+        partition.release_if_idle();
     }
 }
 

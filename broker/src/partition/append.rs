@@ -44,6 +44,7 @@ impl Partition {
             }
             return false;
         }
+        state.is_used = true;
         let settings = self.settings();
         let few = !state.core.has_isr_quorum();
         let (records, waiting): (Vec<_>, Vec<_>) = appends

@@ -10,6 +10,7 @@
 
 mod append;
 mod directory;
+mod idle;
 mod lookup;
 mod read;
 mod relocate;
@@ -54,6 +55,10 @@ struct State {
     above_hw: std::collections::VecDeque<(Offset, i64)>,
     /// When the last sync ended, or the log was opened.
     flushed_at: Timestamp,
+    /// Records were appended or read since the last look for idle partitions.
+    is_used: bool,
+    /// Memory and files were let go of, and nothing has happened since.
+    is_released: bool,
     /// Counts the logs that this replica has had: another one with each move.
     incarnation: u64,
     /// Set once the directory failed or the topic was deleted: every request gets this error.
@@ -105,6 +110,8 @@ impl Partition {
             fetches: FetchWaiters::default(),
             above_hw: std::collections::VecDeque::new(),
             flushed_at: clock::now(),
+            is_used: false,
+            is_released: false,
             incarnation: 0,
             closed: None,
         };

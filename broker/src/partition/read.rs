@@ -154,6 +154,7 @@ impl State {
         if request.offset >= end {
             return positions;
         }
+        self.is_used = true;
         match self.pieces(request, end) {
             Ok(pieces) => {
                 let bytes = pieces.iter().map(Piece::len).sum();

@@ -1,17 +1,24 @@
 //! Group commit: one thread per log directory makes appended records durable.
 //!
 //! A partition with unsynced records stands in the queue once. The thread takes the whole queue,
-//! syncs one partition after the other and publishes each as soon as it is done; what is appended
+//! syncs one partition after the other (several at once where there are many) and publishes each as
+//! soon as it is done; what is appended
 //! meanwhile is covered by the next round. So every producer waits for at most the round under way
 //! and its own, however many there are.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::Partition;
+
+/// Partitions of a round from which on several threads sync them.
+const WIDE_ROUND: usize = 16;
+/// Threads of such a round: file systems make the syncs of several files durable with one write.
+const ROUND_THREADS: usize = 8;
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -95,7 +102,14 @@ impl Shared {
             }
             let round = std::mem::take(&mut queue.partitions);
             drop(queue);
-            for partition in round {
+            self.sync_all(&round);
+        }
+    }
+
+    fn sync_all(&self, round: &VecDeque<Arc<Partition>>) {
+        let next = AtomicUsize::new(0);
+        let sync_some = || {
+            while let Some(partition) = round.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if self.lock().stops {
                     return;
                 }
@@ -106,6 +120,14 @@ impl Shared {
                     partition.directory().fail_because(&"a sync panicked");
                 }
             }
+        };
+        if round.len() < WIDE_ROUND {
+            return sync_some();
         }
+        std::thread::scope(|scope| {
+            for _ in 0..ROUND_THREADS {
+                scope.spawn(sync_some);
+            }
+        });
     }
 }

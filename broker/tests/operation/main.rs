@@ -4,5 +4,6 @@
 
 mod client;
 mod log_dirs;
+mod many;
 mod memory;
 mod quotas;

@@ -51,6 +51,7 @@ impl Log {
                 segment.forget_indexes(&self.handles);
             }
         }
+        self.segments.shrink_to_fit();
         self.forget_files();
         Ok(())
     }

@@ -35,6 +35,9 @@ pub struct RegisterBroker {
 }
 
 impl Operation for RegisterBroker {
+    /// It touches every partition of the broker, however many there are.
+    const IS_BOUNDED: bool = false;
+
     /// The epoch where a live registration was amended; none where it is a new one.
     type Response = Option<BrokerEpoch>;
 
@@ -207,6 +210,9 @@ pub struct UnregisterBroker {
 }
 
 impl Operation for UnregisterBroker {
+    /// It touches every partition of the broker, however many there are.
+    const IS_BOUNDED: bool = false;
+
     type Response = ();
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Error> {

@@ -76,6 +76,9 @@ pub trait Operation {
     /// The answer.
     type Response;
 
+    /// False where the broker or the controller itself asks: its records are as many as they are.
+    const IS_BOUNDED: bool = true;
+
     /// Evaluates the request on the image of the draft and pushes records onto it.
     ///
     /// # Errors
@@ -112,7 +115,7 @@ impl Controller {
     ///
     /// # Errors
     /// Where the request as a whole is refused: the code and message of the answer.
-    /// `POLICY_VIOLATION` where it needs more than 10 000 records, `INVALID_REQUEST` where a
+    /// `POLICY_VIOLATION` where a user asks for more than 10 000 records, `INVALID_REQUEST` where a
     /// string in it is too long for a record.
     pub fn decide<O: Operation>(
         &self,
@@ -123,7 +126,7 @@ impl Controller {
         let mut draft = Draft::new(self, image, now);
         let response = request.decide(&mut draft)?;
         let records = draft.into_records();
-        if records.len() > RECORDS_MAX {
+        if O::IS_BOUNDED && records.len() > RECORDS_MAX {
             return Err(Error::new(
                 ErrorCode::PolicyViolation,
                 "Unable to perform excessively large batch operation.",

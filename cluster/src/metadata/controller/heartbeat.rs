@@ -63,6 +63,9 @@ enum State {
 }
 
 impl Operation for Heartbeat {
+    /// It touches every partition of the broker, however many there are.
+    const IS_BOUNDED: bool = false;
+
     type Response = HeartbeatResponse;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<HeartbeatResponse, Error> {
@@ -245,6 +248,9 @@ pub struct FenceBroker {
 }
 
 impl Operation for FenceBroker {
+    /// It touches every partition of the broker, however many there are.
+    const IS_BOUNDED: bool = false;
+
     type Response = ();
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use milena_log::handle::Handles;
 use milena_log::storage::{MemoryStorage, Storage};
 use milena_log::validate::{ValidBatch, ValidationRules, validate};
@@ -46,6 +46,7 @@ pub fn check(bytes: &[u8]) {
         batch::seal(&mut record_set);
     }
     check_records(&record_set);
+    follow(record_set.clone().freeze());
     // As the broker takes what its coordinators built.
     let _ = ValidBatch::of_broker(record_set.clone());
     let rules = ValidationRules {
@@ -119,8 +120,8 @@ fn check_records(bytes: &[u8]) {
     }
 }
 
-/// Appends the batch to an empty log. It must be readable there.
-fn append(valid: ValidBatch, looks_inside: bool) {
+/// A log without records.
+fn empty_log() -> Log {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
     storage
         .create_directory(&PathBuf::from("/data"))
@@ -140,8 +141,40 @@ fn append(valid: ValidBatch, looks_inside: bool) {
         ..LogConfig::default()
     });
     let handles = Handles::new(storage, 10);
-    let mut log = Log::open(handles, partition, config, state, NOW, &mut |_| {})
-        .expect("an empty folder is a log");
+    Log::open(handles, partition, config, state, NOW, &mut |_| {})
+        .expect("an empty folder is a log")
+}
+
+/// Takes the bytes as a leader's answer to a follower, which has to check them too.
+fn follow(bytes: Bytes) {
+    let mut log = empty_log();
+    let Ok(Some(followed)) = log.append_as_follower(bytes.clone(), NOW) else {
+        return;
+    };
+    assert!(bytes.starts_with(&followed.bytes));
+    let mut next = log.log_start();
+    let mut rest = &followed.bytes[..];
+    while let Ok((header, batch)) = BatchHeader::parse_whole(rest) {
+        header.check_crc(batch).expect("the checksum was checked");
+        assert!(next <= header.base_offset && header.base_offset <= header.last_offset());
+        next = header.next_offset();
+        rest = &rest[header.size_bytes..];
+    }
+    assert!(rest.is_empty());
+    assert_eq!(next, log.log_end());
+    let slice = log
+        .read(Offset(0), usize::MAX, next, true)
+        .expect("it is there");
+    assert!(
+        followed
+            .bytes
+            .starts_with(&slice.read().expect("memory is read"))
+    );
+}
+
+/// Appends the batch to an empty log. It must be readable there.
+fn append(valid: ValidBatch, looks_inside: bool) {
+    let mut log = empty_log();
     let outcomes = log
         .append(vec![valid], LeaderEpoch(3), NOW)
         .expect("memory has room");
@@ -192,6 +225,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
             for choice in [0, 1, 9, 13, 8 | 64 | 1, 8 | 128 | 1, 8 | 2 | 1] {
                 seeds.push([&[choice][..], &batch].concat());
             }
+            let mut second = batch.clone();
+            batch::patch_base_offset(&mut second, Offset(20));
+            seeds.push([&[0][..], &batch, &second].concat());
         }
     }
     seeds

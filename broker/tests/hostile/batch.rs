@@ -16,7 +16,7 @@ use milena_protocol::{ErrorCode, Offset, Timestamp, api};
 
 use crate::server::{Server, answer, frame, header};
 
-const TOPIC: TopicName = TopicName(StrBytes::from_static_str("hostile"));
+pub(crate) const TOPIC: TopicName = TopicName(StrBytes::from_static_str("hostile"));
 
 /// Sends a request and decodes its response.
 fn call<Q: Request>(stream: &mut TcpStream, version: i16, request: &Q) -> Q::Response {
@@ -31,7 +31,7 @@ fn call<Q: Request>(stream: &mut TcpStream, version: i16, request: &Q) -> Q::Res
     Q::Response::decode(&mut answer.slice(header_bytes..), version).unwrap()
 }
 
-fn produce(stream: &mut TcpStream, records: &[u8]) -> i16 {
+pub(crate) fn produce(stream: &mut TcpStream, records: &[u8]) -> i16 {
     let partition =
         PartitionProduceData::default().with_records(Some(Bytes::copy_from_slice(records)));
     let topic = TopicProduceData::default()
@@ -57,7 +57,7 @@ fn log_end(stream: &mut TcpStream) -> i64 {
     response.topics[0].partitions[0].offset
 }
 
-fn built(codec: Compression, value_bytes: usize) -> Vec<u8> {
+pub(crate) fn built(codec: Compression, value_bytes: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new(codec, None);
     let value = vec![b'v'; value_bytes];
     for record in 0..3 {
@@ -73,17 +73,21 @@ fn built(codec: Compression, value_bytes: usize) -> Vec<u8> {
     builder.finish(Offset(0))
 }
 
-fn with_topic(server: &Server) -> TcpStream {
-    let mut stream = server.connect();
+pub(crate) fn create_topic(stream: &mut TcpStream, name: &TopicName) {
     let topic = CreatableTopic::default()
-        .with_name(TOPIC)
+        .with_name(name.clone())
         .with_num_partitions(1)
         .with_replication_factor(1);
     let request = CreateTopicsRequest::default()
         .with_topics(vec![topic])
         .with_timeout_ms(30_000);
-    let response = call(&mut stream, 7, &request);
+    let response = call(stream, 7, &request);
     assert_eq!(response.topics[0].error_code, 0);
+}
+
+fn with_topic(server: &Server) -> TcpStream {
+    let mut stream = server.connect();
+    create_topic(&mut stream, &TOPIC);
     assert_eq!(produce(&mut stream, &built(Compression::None, 20)), 0);
     assert_eq!(log_end(&mut stream), 3);
     stream

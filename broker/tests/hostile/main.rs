@@ -8,6 +8,7 @@ mod batch;
 #[path = "../../../protocol/tests/hostile/request.rs"]
 pub mod body;
 mod connection;
+mod disk;
 mod memory;
 #[path = "../../../protocol/tests/hostile/mutate.rs"]
 pub mod mutate;

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
-use milena_broker::{Embedded, Mode, Options};
+use milena_broker::{Embedded, Mode, Options, StartError};
 use milena_protocol::api;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -23,7 +23,7 @@ pub(crate) struct Server {
     runtime: Runtime,
     broker: Option<Embedded>,
     pub(crate) address: SocketAddr,
-    _directory: TempDir,
+    directory: Option<TempDir>,
 }
 
 fn watch_panics() {
@@ -44,8 +44,12 @@ fn watch_panics() {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).unwrap()
+    }
+
+    /// Starts on a directory that may have been used before.
+    pub(crate) fn start_in(directory: TempDir) -> Result<Self, StartError> {
         watch_panics();
-        let directory = tempfile::tempdir().unwrap();
         let log_dirs = directory.path().join("data").display().to_string();
         let values = BTreeMap::from(
             [
@@ -61,13 +65,22 @@ impl Server {
             .enable_all()
             .build()
             .unwrap();
-        let broker = runtime.block_on(Embedded::start(options)).unwrap();
-        Self {
+        let broker = runtime.block_on(Embedded::start(options))?;
+        Ok(Self {
             runtime,
             address: broker.address(),
             broker: Some(broker),
-            _directory: directory,
-        }
+            directory: Some(directory),
+        })
+    }
+
+    /// Stops; returns the directory.
+    pub(crate) fn stop(mut self) -> TempDir {
+        self.directory.take().unwrap()
+    }
+
+    pub(crate) fn assert_no_panic(after: &str) {
+        assert_eq!(*PANICS.lock().unwrap(), [""; 0], "after {after}");
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -85,7 +98,7 @@ impl Server {
             .unwrap();
         let answer = answer(&mut stream).unwrap_or_else(|| panic!("closed after {after}"));
         assert_eq!(answer[..6], [0, 0, 0, 99, 0, 0], "after {after}");
-        assert_eq!(*PANICS.lock().unwrap(), [""; 0], "after {after}");
+        Self::assert_no_panic(after);
     }
 }
 
@@ -95,7 +108,7 @@ impl Drop for Server {
             self.runtime.block_on(broker.stop());
         }
         if !std::thread::panicking() {
-            assert_eq!(*PANICS.lock().unwrap(), [""; 0], "at the stop");
+            Self::assert_no_panic("the stop");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use milena_log::checkpoint;
 use milena_log::cleaner::{self, Candidate, Error, Job, Phase, Progress, Run, Settings};
-use milena_protocol::{Offset, Timestamp, TopicPartition};
+use milena_protocol::{Offset, Timestamp, TopicId, TopicPartition};
 use tracing::{info, warn};
 
 use crate::broker::Broker;
@@ -23,9 +23,18 @@ const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
 
 type Offsets = BTreeMap<TopicPartition, Offset>;
 
-/// What the checkpoints of the directories hold.
+/// Up to where the logs are compacted.
 #[derive(Debug, Default)]
-struct Cleaned(BTreeMap<PathBuf, Offsets>);
+struct Cleaned {
+    /// What the checkpoints of the directories hold.
+    files: BTreeMap<PathBuf, Offsets>,
+    /// The topics of the partitions: one that was made again is another log.
+    topics: BTreeMap<TopicPartition, TopicId>,
+    /// Logs that could not be compacted, and how far they reached. They are left alone until they
+    /// have grown. Nothing of this is written: a part that counts as compacted gives up its
+    /// tombstones, and what they delete must be gone by then.
+    set_aside: BTreeMap<TopicPartition, Offset>,
+}
 
 /// Compacts logs that are due, until the broker stops.
 pub(crate) async fn run(broker: Arc<Broker>) {
@@ -66,6 +75,7 @@ pub(crate) async fn run(broker: Arc<Broker>) {
 fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
     let now = clock::now();
     let partitions = broker.replicas().all();
+    cleaned.follow(&partitions);
     let candidates = partitions.iter().filter_map(|partition| {
         if !partition.settings().log.cleanup_compact || is_gone(partition) {
             return None;
@@ -73,7 +83,8 @@ fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
         let last = cleaned.last(partition);
         let candidate = partition.with_log(|log| cleaner::consider_log(log, last, now));
         match candidate {
-            Ok(candidate) => Some((partition, candidate?)),
+            Ok(candidate) => Some((partition, candidate?))
+                .filter(|(partition, candidate)| !cleaned.is_set_aside(partition, candidate)),
             Err(error) => {
                 partition.directory().fail_because(&error);
                 None
@@ -92,8 +103,9 @@ fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
         Err(Error::Stopped) => false,
         Err(error) => {
             warn!(partition = %partition.topic_partition(), %error, "log was not compacted");
-            // Set aside until it has grown, so that the others are not kept waiting.
-            cleaned.note(partition, candidate.first_uncleanable);
+            // The others are not kept waiting.
+            let until = candidate.first_uncleanable;
+            cleaned.set_aside.insert(partition.topic_partition().clone(), until);
             true
         }
     }
@@ -223,6 +235,39 @@ impl<'a> Throttle<'a> {
 }
 
 impl Cleaned {
+    /// Forgets logs that are gone, also those in whose place there is a new one.
+    fn follow(&mut self, partitions: &[Arc<Partition>]) {
+        let hosted: BTreeMap<_, _> = partitions
+            .iter()
+            .map(|partition| (partition.topic_partition(), partition.topic_id()))
+            .collect();
+        let (files, set_aside) = (&mut self.files, &mut self.set_aside);
+        self.topics.retain(|name, id| {
+            let stays = hosted.get(name) == Some(id);
+            if !stays {
+                set_aside.remove(name);
+                for offsets in files.values_mut() {
+                    offsets.remove(name);
+                }
+            }
+            stays
+        });
+        for (name, id) in hosted {
+            if !self.topics.contains_key(name) {
+                self.topics.insert(name.clone(), id);
+            }
+        }
+        let topics = &self.topics;
+        for offsets in files.values_mut() {
+            offsets.retain(|name, _| topics.contains_key(name));
+        }
+    }
+
+    fn is_set_aside(&self, partition: &Partition, candidate: &Candidate) -> bool {
+        let reached = self.set_aside.get(partition.topic_partition());
+        reached.is_some_and(|reached| candidate.first_uncleanable <= *reached)
+    }
+
     /// Up to where a log was compacted, none where it never was.
     fn last(&mut self, partition: &Partition) -> Option<Offset> {
         self.of(partition).get(partition.topic_partition()).copied()
@@ -231,7 +276,7 @@ impl Cleaned {
     fn of(&mut self, partition: &Partition) -> &mut Offsets {
         let directory = partition.directory();
         let path = directory.path().join(checkpoint::CLEANER_OFFSET);
-        self.0.entry(path).or_insert_with_key(|path| {
+        self.files.entry(path).or_insert_with_key(|path| {
             match checkpoint::read_offsets(&**directory.storage(), path) {
                 Ok(loaded) => loaded.map(|loaded| loaded.value).unwrap_or_default(),
                 Err(error) => {
@@ -244,6 +289,7 @@ impl Cleaned {
 
     fn note(&mut self, partition: &Partition, clean_to: Offset) {
         let directory = partition.directory();
+        self.set_aside.remove(partition.topic_partition());
         self.of(partition)
             .insert(partition.topic_partition().clone(), clean_to);
         let offsets = self.of(partition).clone();

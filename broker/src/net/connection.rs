@@ -348,7 +348,6 @@ impl Connection {
         match self.stream.try_read_buf(&mut self.buffer) {
             Ok(0) => Err(Ended::Peer),
             Ok(read) => {
-                self.active = Instant::now();
                 if read == room {
                     self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
                 } else if read < self.read_bytes / 4 {

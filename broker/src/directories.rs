@@ -111,7 +111,7 @@ pub fn random_id() -> String {
 /// # Errors
 /// All variants; the first that is met.
 pub(crate) fn prepare(options: &Options) -> Result<Prepared, DirectoryError> {
-    let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new());
+    let storage = Arc::clone(&options.storage);
     let mut known = Vec::new();
     for path in &options.log_dirs {
         match look(options, &storage, path) {

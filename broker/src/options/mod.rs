@@ -5,7 +5,9 @@ pub(crate) mod listeners;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use milena_log::storage::{DiskStorage, Storage};
 use milena_protocol::BrokerId;
 use milena_protocol::config::{BrokerValues, Fault};
 
@@ -41,6 +43,8 @@ pub struct Options {
     /// True where a directory of Apache Kafka is taken over although it was not cleanly stopped or
     /// belonged to a quorum of several.
     pub(crate) forces_import: bool,
+    /// Where the log directories are.
+    pub(crate) storage: Arc<dyn Storage>,
 }
 
 const ROLES: &[&str] = &["broker", "controller"];
@@ -81,6 +85,7 @@ impl Options {
             listeners,
             advertised,
             forces_import: false,
+            storage: Arc::new(DiskStorage::new()),
         };
         Ok((options, warnings))
     }
@@ -90,6 +95,14 @@ impl Options {
     #[must_use]
     pub fn forcing_import(mut self) -> Self {
         self.forces_import = true;
+        self
+    }
+
+    /// Reaches the partitions of the log directories through `storage`, which must show the file
+    /// system of this machine: tests let single directories fail with it.
+    #[must_use]
+    pub fn with_storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.storage = storage;
         self
     }
 }

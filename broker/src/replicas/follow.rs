@@ -41,6 +41,14 @@ enum Planned {
     Opens(usize),
 }
 
+/// The logs that an image has opened.
+#[derive(Default)]
+struct Tasks {
+    queue: Vec<Task>,
+    /// Replicas of each directory with those that are about to be made; counted where it matters.
+    counts: Option<BTreeMap<Uuid, usize>>,
+}
+
 impl Replicas {
     /// Takes over a newer image. Opens logs, renames folders: call it off the runtime, and from one
     /// place only.
@@ -53,7 +61,7 @@ impl Replicas {
         let mut followed = Followed::default();
         self.forget_deleted(image, &mut followed);
 
-        let mut tasks = Vec::new();
+        let mut tasks = Tasks::default();
         let mut plans = Vec::new();
         for topic in image.topics() {
             let before = previous
@@ -66,8 +74,8 @@ impl Replicas {
             plans.push((topic, self.plan(topic, &settings, &mut tasks)));
         }
         let threads = usize::try_from(values.int("num.recovery.threads.per.data.dir")).unwrap_or(1);
-        followed.has_opened = !tasks.is_empty();
-        let opened = self.open_all(tasks, threads * self.handles.len().max(1));
+        followed.has_opened = !tasks.queue.is_empty();
+        let opened = self.open_all(tasks.queue, threads * self.handles.len().max(1));
         for (topic, plan) in plans {
             self.install(image, topic, plan, &opened, &mut followed);
         }
@@ -93,7 +101,7 @@ impl Replicas {
         &self,
         topic: &cluster::Topic,
         settings: &Arc<Settings>,
-        tasks: &mut Vec<Task>,
+        tasks: &mut Tasks,
     ) -> Vec<Planned> {
         let present = self.topic_by_id(topic.id);
         let slot = |index: PartitionIndex| {
@@ -109,10 +117,10 @@ impl Replicas {
                 if let Some(slot @ (Slot::Hosted(_) | Slot::Offline)) = slot(index) {
                     return Planned::Ready(slot);
                 }
-                match self.task(topic, index, partition, settings) {
+                match self.task(topic, index, partition, settings, tasks) {
                     Some(task) => {
-                        tasks.push(task);
-                        Planned::Opens(tasks.len() - 1)
+                        tasks.queue.push(task);
+                        Planned::Opens(tasks.queue.len() - 1)
                     }
                     None => Planned::Ready(Slot::Offline),
                 }
@@ -128,6 +136,7 @@ impl Replicas {
         index: PartitionIndex,
         partition: &cluster::Partition,
         settings: &Arc<Settings>,
+        tasks: &mut Tasks,
     ) -> Option<Task> {
         let topic_partition = TopicPartition::new(Arc::clone(&topic.name), index);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +159,11 @@ impl Replicas {
                     self.set_aside(&other.directory, &topic_partition);
                 }
                 let assigned = partition.directory(self.id).unwrap_or(Uuid::nil());
-                (Arc::clone(self.choose(assigned)?), NEW_LOG, Offset(0))
+                (
+                    Arc::clone(self.choose(assigned, tasks)?),
+                    NEW_LOG,
+                    Offset(0),
+                )
             }
         };
         if directory.is_failed() {
@@ -168,7 +181,7 @@ impl Replicas {
         })
     }
 
-    fn choose(&self, assigned: Uuid) -> Option<&Arc<Directory>> {
+    fn choose(&self, assigned: Uuid, tasks: &mut Tasks) -> Option<&Arc<Directory>> {
         if let Some(directory) = self
             .directories
             .iter()
@@ -180,12 +193,18 @@ impl Replicas {
             // Assigned to a directory that is not here any more: its records are not here either.
             return None;
         }
-        let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
-        for partition in self.all() {
-            *counts.entry(partition.directory().id()).or_default() += 1;
-        }
-        self.directories
-            .emptiest(|directory| counts.get(&directory.id()).copied().unwrap_or(0))
+        let counts = tasks.counts.get_or_insert_with(|| {
+            let mut counts = BTreeMap::new();
+            for partition in self.all() {
+                *counts.entry(partition.directory().id()).or_default() += 1;
+            }
+            counts
+        });
+        let chosen = self
+            .directories
+            .emptiest(|directory| counts.get(&directory.id()).copied().unwrap_or(0))?;
+        *counts.entry(chosen.id()).or_default() += 1;
+        Some(chosen)
     }
 
     fn install(

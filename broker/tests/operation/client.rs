@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -16,7 +17,8 @@ use kafka_protocol::messages::{
     ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use milena_broker::{Embedded, Mode, Options};
+use milena_broker::{Embedded, Health, Mode, Options};
+use milena_log::storage::Storage;
 use milena_protocol::batch::{BatchBuilder, BatchHeader, Compression, Records};
 use milena_protocol::{Offset, Timestamp};
 use tempfile::TempDir;
@@ -28,12 +30,19 @@ pub(crate) struct Server {
     broker: Option<Embedded>,
     dir: TempDir,
     values: BTreeMap<String, String>,
+    storage: Option<Arc<dyn Storage>>,
 }
 
 impl Server {
     /// Starts a broker with `dirs` log directories and these values beside those of the development
     /// mode.
     pub(crate) fn start(dirs: usize, values: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepare(dirs, values);
+        server.run();
+        server
+    }
+
+    fn prepare(dirs: usize, values: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log_dirs: Vec<_> = (0..dirs)
             .map(|at| dir.path().join(at.to_string()).display().to_string())
@@ -46,18 +55,37 @@ impl Server {
         let values = all
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        let mut server = Self {
+        Self {
             runtime: Runtime::new().unwrap(),
             broker: None,
             dir,
             values,
-        };
+            storage: None,
+        }
+    }
+
+    /// The same on a file system of the test, which is given the directory of all log directories.
+    pub(crate) fn start_on(
+        dirs: usize,
+        values: &[(&str, &str)],
+        storage: impl FnOnce(&Path) -> Arc<dyn Storage>,
+    ) -> Self {
+        let mut server = Self::prepare(dirs, values);
+        server.storage = Some(storage(server.dir.path()));
         server.run();
         server
     }
 
+    /// What the broker says of its state.
+    pub(crate) fn health(&self) -> Health {
+        self.broker.as_ref().unwrap().health()
+    }
+
     fn run(&mut self) {
-        let (options, _) = Options::from_values(self.values.clone(), Mode::Dev).unwrap();
+        let (mut options, _) = Options::from_values(self.values.clone(), Mode::Dev).unwrap();
+        if let Some(storage) = &self.storage {
+            options = options.with_storage(Arc::clone(storage));
+        }
         self.broker = Some(self.runtime.block_on(Embedded::start(options)).unwrap());
     }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod client;
+mod disks;
+mod failing_disk;
 mod log_dirs;
 mod many;
 mod memory;

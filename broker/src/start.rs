@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use milena_cluster::metadata::{self as cluster, Image, RegisterBroker};
-use milena_log::storage::{DiskStorage, Storage as _};
+use milena_log::storage::{DiskStorage, Storage};
 use milena_protocol::BrokerEpoch;
 use milena_protocol::stored::metadata::{Endpoint, Record};
 use thiserror::Error;
@@ -272,11 +272,8 @@ async fn open_metadata(
     // What is refused here is opened by Kafka again, which minds a folder that it does not know: so
     // the import is read before the metadata log is made.
     let is_new = !exists(options, tracker).await?;
-    let imported = if is_new {
-        read_import(options, prepared, tracker).await?
-    } else {
-        None
-    };
+    let imported =
+        if is_new { with_source(options, prepared, tracker, import::read_directory).await? } else { None };
     if let (true, None, Some(path)) = (is_new, &imported, &prepared.used) {
         // A new metadata log would know none of the partitions.
         let (path, metadata_dir) = (path.clone(), options.metadata_dir.clone());
@@ -286,16 +283,18 @@ async fn open_metadata(
     let log = RaftMetadataLog::open(log_options, initial)
         .await
         .map_err(|error| StartError::Metadata(error.to_string()))?;
-    if log.snapshot().state.features().next().is_none() {
-        // An earlier start may have made the log and ended before it had the records.
-        let records = if is_new {
-            imported
-        } else {
-            read_import(options, prepared, tracker).await?
-        };
-        if let Some(records) = records {
-            import(&log, records).await?;
-        }
+    if log.snapshot().state.features().next().is_some() {
+        with_source(options, prepared, tracker, import::check).await?;
+        return Ok(log);
+    }
+    // An earlier start may have made the log and ended before it had the records.
+    let records = match imported {
+        None if !is_new => with_source(options, prepared, tracker, import::read_directory).await?,
+        imported => imported,
+    };
+    if let Some(records) = records {
+        with_source(options, prepared, tracker, import::put).await?;
+        import(&log, records).await?;
     }
     Ok(log)
 }
@@ -306,62 +305,40 @@ async fn exists(options: &Options, tracker: &TaskTracker) -> Result<bool, StartE
     let found = blocking(tracker, move || (DiskStorage::new().exists(&path), path)).await;
     let (exists, path) = found;
     let operation = "look for";
-    exists.map_err(|source| {
-        DirectoryError::Io {
-            operation,
-            path,
-            source,
-        }
-        .into()
-    })
+    exists.map_err(|source| DirectoryError::Io { operation, path, source }.into())
 }
 
-/// Reads the metadata of a directory of Apache Kafka; none where there is none.
-async fn read_import(
+/// Does something with the metadata log of Apache Kafka, if there is one, off the runtime.
+async fn with_source<R: Send + 'static>(
     options: &Options,
     prepared: &Prepared,
     tracker: &TaskTracker,
-) -> Result<Option<Vec<Record>>, StartError> {
+    work: impl FnOnce(&dyn Storage, &import::Source<'_>) -> Result<R, import::Error> + Send + 'static,
+) -> Result<R, StartError> {
     let (directory, node_id) = (options.metadata_dir.clone(), options.id);
     let is_clean = prepared.opened.iter().all(|(_, is_clean)| *is_clean);
     let (is_forced, now) = (options.forces_import, clock::now());
-    let read = blocking(tracker, move || {
+    let done = blocking(tracker, move || {
         let served = features::supported();
-        let source = import::Source {
-            directory: &directory,
-            node_id,
-            is_clean,
-            is_forced,
-            served: &served,
-            now,
-        };
-        import::read_directory(&DiskStorage::new(), &source)
+        let source =
+            import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served, now };
+        work(&DiskStorage::new(), &source)
     });
-    read.await
-        .map_err(|error| StartError::Import(error.to_string()))
+    done.await.map_err(|error| StartError::Import(error.to_string()))
 }
 
 /// Takes over the metadata of a directory of Apache Kafka, once.
-async fn import(log: &Arc<RaftMetadataLog<Image>>, records: Vec<Record>) -> Result<(), StartError> {
+async fn import(
+    log: &Arc<RaftMetadataLog<Image>>,
+    records: Vec<Record>,
+) -> Result<(), StartError> {
     let count = records.len();
     let base_digest = log.snapshot().state.digest().0;
-    let entry = metadata::Entry {
-        base_digest,
-        records,
-        timestamp: clock::now(),
-    };
-    let proposed = log
-        .propose(entry)
-        .await
-        .map_err(|error| StartError::Metadata(error.to_string()))?;
-    assert!(
-        proposed.applied,
-        "nobody else proposes before the broker serves"
-    );
-    info!(
-        records = count,
-        "the metadata of Apache Kafka is taken over; its own log stays as it is"
-    );
+    let entry = metadata::Entry { base_digest, records, timestamp: clock::now() };
+    let proposed =
+        log.propose(entry).await.map_err(|error| StartError::Metadata(error.to_string()))?;
+    assert!(proposed.applied, "nobody else proposes before the broker serves");
+    info!(records = count, "the metadata of Apache Kafka is taken over; its own log stays as it is");
     Ok(())
 }
 

@@ -259,5 +259,14 @@ fn several_directories_and_a_dynamic_quorum_are_served() -> Result<()> {
     // Beside Kafka's log, in a directory without partitions, the folder is in nobody's way.
     node.start_kafka()?;
     equal(&by_kafka, &node.driver(&["state"])?)?;
+    node.stop()?;
+
+    let refused = node.refused_milena(&[])?;
+    ensure!(
+        refused.contains("Apache Kafka ran on it after it was taken over"),
+        "{refused}"
+    );
+    node.start_milena(&["--import"])?;
+    equal(&by_kafka, &node.driver(&["state"])?)?;
     node.stop()
 }

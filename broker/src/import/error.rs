@@ -41,7 +41,7 @@ pub(crate) enum Error {
     },
     /// The node did not stop in order, so that what it confirmed last may not be in the files.
     #[error(
-        "{}: Apache Kafka did not stop in order; start and stop it once more, or force the import",
+        "{}: Apache Kafka did not stop in order; start and stop it once more, or use --import",
         folder.display()
     )]
     Unclean {
@@ -50,7 +50,7 @@ pub(crate) enum Error {
     },
     /// The metadata log is one copy of several, and others may have more.
     #[error(
-        "{}: is one of {count} copies of the metadata log, and others may have more; force the import if this one is complete",
+        "{}: is one of {count} copies of the metadata log, and others may have more; --import takes it for complete",
         folder.display()
     )]
     SeveralVoters {
@@ -69,6 +69,17 @@ pub(crate) enum Error {
         /// This node.
         node_id: BrokerId,
     },
+    /// Kafka changed its log after it was imported.
+    #[error(
+        "{}: Apache Kafka ran on it after it was taken over; --import goes on without what it changed, and without {} it is taken over anew",
+        folder.display(), ours.display()
+    )]
+    Moved {
+        /// The folder.
+        folder: PathBuf,
+        /// The folder of our metadata log.
+        ours: PathBuf,
+    },
     /// The records are older or newer than what is known here.
     #[error("{}: metadata.version is {level}, this program takes over {min} to {max}", folder.display())]
     MetadataVersion {
@@ -83,7 +94,7 @@ pub(crate) enum Error {
     },
     /// A partition is on other brokers too, or on them alone.
     #[error(
-        "{}: partition {partition} of topic {topic} is on broker {broker} too, which may have more; force the import if this node is to go on alone",
+        "{}: partition {partition} of topic {topic} is on broker {broker} too, which may have more; --import lets this node go on alone",
         folder.display()
     )]
     OtherReplica {
@@ -98,7 +109,7 @@ pub(crate) enum Error {
     },
     /// A part of a topic is where it cannot be read from.
     #[error(
-        "{}: topic {topic} has records in remote storage, which is not served; force the import if they may be missing",
+        "{}: topic {topic} has records in remote storage, which is not served; --import goes on without them",
         folder.display()
     )]
     RemoteStorage {

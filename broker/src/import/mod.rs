@@ -6,6 +6,7 @@
 //! | [`source`] | what is read, and whether it may be taken over |
 //! | [`batches`] | the batches of one file |
 //! | [`control`] | the voters, from control records |
+//! | [`mark`] | how far the log was, to find out that Kafka ran since |
 //! | [`served`] | levels of features, and topics that are not here as a whole |
 //! | [`transaction`] | drops the marks of transactions, and transactions that did not end |
 //!
@@ -16,6 +17,7 @@
 mod batches;
 mod control;
 mod error;
+mod mark;
 mod served;
 mod source;
 mod transaction;
@@ -24,4 +26,5 @@ mod transaction;
 mod tests;
 
 pub(crate) use error::Error;
+pub(crate) use mark::{check, put};
 pub(crate) use source::{Source, read_directory};

@@ -19,7 +19,7 @@ use super::transaction::Effects;
 /// Folder of the metadata log.
 const FOLDER: &str = "__cluster_metadata-0";
 const SNAPSHOT: &str = ".checkpoint";
-const SEGMENT: &str = ".log";
+pub(super) const SEGMENT: &str = ".log";
 const OFFSET_DIGITS: usize = 20;
 const EPOCH_DIGITS: usize = 10;
 

@@ -336,6 +336,10 @@ impl Partition {
         // Cleared first: what is appended from here on queues the partition again.
         self.queued_for_sync.store(false, Ordering::Release);
         let begun = self.with(|state| {
+            if state.closed.is_some() {
+                // Nobody waits, and the folder may be gone, which must not look like a failure.
+                return None;
+            }
             let ticket = state.log.begin_sync()?;
             Some((ticket, state.incarnation, self.directory()))
         });

@@ -105,7 +105,9 @@ fn clean_one(broker: &Arc<Broker>, cleaned: &mut Cleaned) -> bool {
             warn!(partition = %partition.topic_partition(), %error, "log was not compacted");
             // The others are not kept waiting.
             let until = candidate.first_uncleanable;
-            cleaned.set_aside.insert(partition.topic_partition().clone(), until);
+            cleaned
+                .set_aside
+                .insert(partition.topic_partition().clone(), until);
             true
         }
     }
@@ -139,9 +141,12 @@ fn compact(
             Some(log.replace_segments(replacement.base_offset, &replacement.replaced))
         });
         match swapped.ok_or(Error::Stopped)? {
-            Ok(old) => partition
-                .directory()
-                .doom(old, clock::now().plus_ms(delay_ms)),
+            Ok(old) => {
+                partition.forget_recent();
+                partition
+                    .directory()
+                    .doom(old, clock::now().plus_ms(delay_ms));
+            }
             Err(error) => {
                 if error.is_final() {
                     partition.directory().fail_because(&error);

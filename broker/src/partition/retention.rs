@@ -53,9 +53,25 @@ impl Partition {
         }
     }
 
+    /// Forgets the newest batches in memory: what stands in the files has changed.
+    pub(crate) fn forget_recent(self: &Arc<Self>) {
+        self.with(|state| state.tail.clear());
+    }
+
     /// Gives back the memory of the newest batches where nobody reads them.
     pub(crate) fn forget_unread(self: &Arc<Self>) {
         self.with(|state| state.tail.clear_unread());
+    }
+
+    /// Has the log make a resume point, where much was written to it since the last one.
+    pub(crate) fn propose_resume_point(self: &Arc<Self>) {
+        let is_proposed = self.with(|state| {
+            let is_open = state.closed.is_none() && state.log.damage().is_none();
+            is_open && state.log.propose_resume_point()
+        });
+        if is_proposed {
+            self.queue_sync();
+        }
     }
 
     /// Queues a sync where records wait longer for one than `flush.ms` allows.

@@ -232,7 +232,7 @@ fn bodies_of_every_request_and_version_agree_with_the_decoder_and_encoder() {
 }
 
 #[test]
-fn a_body_that_ends_early_or_late_is_refused() {
+fn a_body_that_ends_early_is_refused_and_what_follows_it_ignored() {
     for_each_version(|request, version, _| {
         let body = filled(request.key, version, 3);
         for short in 0..body.len() {
@@ -245,15 +245,7 @@ fn a_body_that_ends_early_or_late_is_refused() {
         }
         let mut late = body.to_vec();
         late.push(0);
-        assert_eq!(
-            check(request.key, version, &late),
-            Err(Error::Field {
-                api: request.name,
-                version,
-                field: "end",
-                source: wire::Error::TrailingBytes { count: 1 }
-            })
-        );
+        assert_eq!(check(request.key, version, &late), Ok(()));
     });
 }
 
@@ -275,9 +267,8 @@ fn whatever_passes_is_decoded_without_a_panic_from_the_same_bytes() {
                 }
                 passed += 1;
                 let Some(api) = known else { continue };
-                if let (Some(_), left) = decoded(api, version, &body.into()) {
-                    assert_eq!(left, 0, "{} version {version}", request.name);
-                }
+                // What the guard lets through may be refused by the decoder, but not end it.
+                let _ = decoded(api, version, &body.into());
             }
         }
     });
@@ -296,9 +287,8 @@ fn random_bytes_are_refused_or_decoded() {
                 .collect();
             if check(request.key, version, &body).is_ok()
                 && let Some(api) = known
-                && let (Some(_), left) = decoded(api, version, &body.into())
             {
-                assert_eq!(left, 0, "{} version {version}", request.name);
+                let _ = decoded(api, version, &body.into());
             }
         }
     });

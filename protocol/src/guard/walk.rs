@@ -19,11 +19,9 @@ pub(super) fn walk(
         elements: 0,
         field: request.name,
     };
-    let walked = walk.structure(request.fields).and_then(|()| {
-        walk.field = "end";
-        walk.reader.end()
-    });
-    match walked {
+    // Bytes behind the body are ignored, as Kafka does: librdkafka 2.16 sends three after a flexible
+    // Metadata request for all topics.
+    match walk.structure(request.fields) {
         Ok(()) => Ok(walk.elements),
         Err(error) => Err((walk.field, error)),
     }

@@ -80,7 +80,7 @@ pub const fn wire_version(api_key: i16, version: i16) -> i16 {
 }
 
 /// Walks the body of a request with [`guard::check`], then decodes it. Strings and bytes of the
-/// result are slices of `body`.
+/// result are slices of `body`. Bytes behind the body are ignored, as Kafka does.
 ///
 /// # Errors
 /// All variants of [`Error`]; each means that the connection cannot be used any further.
@@ -116,12 +116,8 @@ pub fn decode_request(api_key: i16, version: i16, body: &Bytes) -> Result<Reques
         reason,
     };
     let mut rest = body.clone();
-    let request = RequestKind::decode(api, &mut rest, crate_version)
-        .map_err(|error| undecodable(error.to_string()))?;
-    if rest.is_empty() {
-        return Ok(request);
-    }
-    Err(undecodable(format!("{} bytes were left over", rest.len())))
+    RequestKind::decode(api, &mut rest, crate_version)
+        .map_err(|error| undecodable(error.to_string()))
 }
 
 /// A string of the body as a slice of it.

@@ -33,7 +33,6 @@ pub fn decode_v10(body: &Bytes) -> Result<OffsetCommitRequest, Error> {
         request.topics.push(topic(body, &mut reader)?);
     }
     reader.skip_tagged_fields()?;
-    reader.end()?;
     Ok(request)
 }
 

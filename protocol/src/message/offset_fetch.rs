@@ -29,7 +29,6 @@ pub fn decode_v10(body: &Bytes) -> Result<OffsetFetchRequest, Error> {
     }
     request.require_stable = reader.bool()?;
     reader.skip_tagged_fields()?;
-    reader.end()?;
     Ok(request)
 }
 

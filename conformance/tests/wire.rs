@@ -209,6 +209,23 @@ fn request_in_many_small_pieces_is_answered() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn bytes_behind_a_body_are_ignored() -> Result<()> {
+    let broker = Broker::any()?;
+    let mut connection = Connection::open(broker.address())?;
+    // Metadata version 13 for all topics, with three bytes too many, as librdkafka 2.16 sends it.
+    let mut payload = vec![0, 3, 0, 13, 0, 0, 0, 3, 0, 7];
+    payload.extend_from_slice(b"rdkafka");
+    payload.extend_from_slice(&[0, 0, 0, 0, 0, 1, 0, 0]);
+    connection.write_frame(&payload)?;
+    let answer = connection.receive::<MetadataRequest>(13, 3)?;
+    assert_eq!(answer.error_code, 0);
+    assert_eq!(answer.brokers.len(), 1);
+    // The frame after it is where its length says.
+    assert_eq!(connection.call(3, &api_versions())?.error_code, 0);
+    Ok(())
+}
+
 // Produce
 
 /// Produces bytes that must be refused with this code, and leave nothing behind.

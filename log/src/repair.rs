@@ -107,6 +107,7 @@ fn find(
             size,
             base_offset,
             next_base,
+            from: (0, base_offset),
         };
         walk_faults(&walk, &mut |_| {}, &mut |fault| {
             let following = fault.resumes_at.or(next_base);
@@ -197,6 +198,7 @@ fn keep_end(storage: &dyn Storage, folder: &Path, last: &DamagedBytes) -> Result
         size,
         base_offset: last.segment,
         next_base: None,
+        from: (0, last.segment),
     };
     let (end, _) = walk_faults(&walk, &mut |_| {}, &mut |_| true).during("read", &path)?;
     if bases.last() == Some(&last.segment) && end < last.next_offset {

@@ -65,8 +65,15 @@ impl OffsetIndex {
     /// The bytes of the file.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
-        for (offset, position) in &self.entries {
+        self.encode_from(0)
+    }
+
+    /// The bytes of the file from entry number `first` on.
+    #[must_use]
+    pub fn encode_from(&self, first: usize) -> Vec<u8> {
+        let entries = self.entries.get(first..).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+        for (offset, position) in entries {
             bytes.extend_from_slice(&offset.to_be_bytes());
             bytes.extend_from_slice(&position.to_be_bytes());
         }

@@ -66,8 +66,15 @@ impl TimeIndex {
     /// The bytes of the file.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
-        for (timestamp, offset) in &self.entries {
+        self.encode_from(0)
+    }
+
+    /// The bytes of the file from entry number `first` on.
+    #[must_use]
+    pub fn encode_from(&self, first: usize) -> Vec<u8> {
+        let entries = self.entries.get(first..).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+        for (timestamp, offset) in entries {
             bytes.extend_from_slice(&timestamp.to_be_bytes());
             bytes.extend_from_slice(&offset.to_be_bytes());
         }

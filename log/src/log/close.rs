@@ -32,6 +32,8 @@ impl Log {
     /// # Errors
     /// What the file system says; the log is failed then.
     pub fn release(&mut self) -> Result<(), StorageError> {
+        // Afterwards the log is as one that nobody writes to: it gets no resume point any more.
+        self.propose_resume_point();
         self.sync()?;
         let is_active = self
             .segments

@@ -17,6 +17,7 @@ mod lookup;
 mod open;
 mod read;
 mod replace;
+mod resume;
 mod roll;
 mod state;
 mod sync;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use milena_protocol::{Offset, Timestamp, TopicId, TopicPartition};
 
 use super::Log;
+use super::resume::Resume;
 use super::state::Unsynced;
 use crate::config::LogConfig;
 use crate::error::OpenError;
@@ -98,6 +99,7 @@ impl Log {
             is_failed: false,
             append_time: Timestamp::NONE,
             cut_bytes: loaded.cut_bytes,
+            resume: Resume::default(),
         };
         log.check_invariants();
         Ok(log)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use milena_protocol::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
+use super::resume::Resume;
 use crate::config::LogConfig;
 use crate::damage::Damage;
 use crate::epoch_cache::EpochCache;
@@ -40,6 +41,7 @@ pub struct Log {
     /// The latest `LogAppendTime` so far: it does not go back.
     pub(super) append_time: Timestamp,
     pub(super) cut_bytes: u64,
+    pub(super) resume: Resume,
 }
 
 /// What the next sync has to do besides the batches.

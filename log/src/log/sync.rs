@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use milena_protocol::Offset;
 
 use super::Log;
+use super::resume::ResumePoint;
 use crate::checkpoint;
 use crate::epoch_cache::EpochEntry;
 use crate::error::{During, StorageError};
@@ -28,6 +29,7 @@ pub struct SyncTicket {
     /// Index files of segments that were closed.
     closed: Vec<Closed>,
     snapshots: Vec<(Offset, Vec<u8>)>,
+    resume: Option<ResumePoint>,
     epochs: Option<Vec<EpochEntry>>,
     is_folder_changed: bool,
     is_parent_changed: bool,
@@ -95,6 +97,9 @@ impl SyncTicket {
             let path = snapshot::path(&self.folder, *offset);
             checkpoint::write_atomically(storage, &path, bytes).during("write", &path)?;
         }
+        if let Some(resume) = &self.resume {
+            resume.write(place)?;
+        }
         if let Some(epochs) = &self.epochs {
             let path = self.folder.join(checkpoint::LEADER_EPOCH);
             checkpoint::write_epochs(storage, &path, epochs).during("write", &path)?;
@@ -118,7 +123,8 @@ impl Log {
             || self.unsynced.folder
             || self.unsynced.parent
             || self.unsynced.epochs
-            || !self.unsynced.snapshots.is_empty();
+            || !self.unsynced.snapshots.is_empty()
+            || self.wants_resume_point();
         if self.is_failed || self.unsynced.in_flight.is_some() || !is_behind {
             return None;
         }
@@ -126,6 +132,7 @@ impl Log {
         if self.segments.is_empty() && !self.unsynced.folder {
             return None;
         }
+        let resume = self.take_resume_point();
         let mut files = std::mem::take(&mut self.unsynced.files);
         let mut closed = Vec::new();
         let last = self.segments.len().saturating_sub(1);
@@ -152,6 +159,7 @@ impl Log {
             files,
             closed,
             snapshots: std::mem::take(&mut self.unsynced.snapshots),
+            resume,
             epochs: epochs.then(|| self.epochs.entries().to_vec()),
             is_folder_changed: std::mem::take(&mut self.unsynced.folder),
             is_parent_changed: std::mem::take(&mut self.unsynced.parent),
@@ -177,6 +185,9 @@ impl Log {
             return self.flushed;
         }
         self.flushed = self.flushed.max(ticket.upto.min(limit)).min(self.log_end);
+        if let Some(point) = &ticket.resume {
+            self.note_resume_point(point);
+        }
         for closed in &ticket.closed {
             self.forget_active(closed.base_offset);
         }

@@ -38,6 +38,8 @@ pub(crate) struct Walk {
     pub(crate) base_offset: Offset,
     /// Base offset of the next segment.
     pub(crate) next_base: Option<Offset>,
+    /// Position and offset of the first batch to be checked.
+    pub(crate) from: (u64, Offset),
 }
 
 /// Whether to go on after a fault.
@@ -51,8 +53,8 @@ pub(crate) fn walk_faults(
     on_batch: &mut dyn FnMut(&Scanned<'_>),
     on_fault: &mut dyn FnMut(&Fault) -> GoesOn,
 ) -> io::Result<(Offset, u64)> {
-    let mut scanner = BatchScanner::batches(Arc::clone(&walk.file), 0, walk.size);
-    let mut expected = walk.base_offset;
+    let mut scanner = BatchScanner::batches(Arc::clone(&walk.file), walk.from.0, walk.size);
+    let mut expected = walk.from.1;
     let mut budget_bytes = CHECKED_BYTES_MAX;
     loop {
         let start = scanner.position();

@@ -7,6 +7,7 @@ use milena_protocol::{Offset, Timestamp};
 
 use super::check::{Fault, Walk, walk_faults};
 use super::producers::{apply, producers_at};
+use super::resume::{self, Resumed};
 use super::{Loaded, Progress, leftover};
 use crate::checkpoint;
 use crate::config::LogConfig;
@@ -26,6 +27,10 @@ struct Loader<'a> {
     place: Place<'a>,
     config: &'a LogConfig,
     recovery_point: Offset,
+    /// What is below is durable, whatever is found.
+    durable_end: Offset,
+    /// Resume points count.
+    resumes: bool,
     /// Records below are known to have been there.
     known_end: Offset,
     now: Timestamp,
@@ -61,6 +66,8 @@ pub(crate) fn load(
         place,
         config,
         recovery_point: state.recovery_point,
+        durable_end: state.recovery_point,
+        resumes: !state.clean && known.is_none() && are_epochs_known,
         known_end: state.recovery_point,
         now,
         segments,
@@ -74,7 +81,9 @@ pub(crate) fn load(
     } else {
         loader.segment_of(state.recovery_point)
     };
+    let wanted = from;
     from = loader.check_indexes(from)?;
+    loader.resumes &= from == wanted;
     if let Some(known) = known {
         let lost_end = known.iter().map(|place| place.next_offset).max();
         loader.known_end = loader.known_end.max(lost_end.unwrap_or(Offset(0)));
@@ -274,14 +283,24 @@ impl Loader<'_> {
         log_start: Offset,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Offset, ProducerStates), StorageError> {
-        let total_bytes = self.segments[from..]
-            .iter()
-            .map(|segment| segment.size)
-            .sum();
-        let mut done_bytes = 0;
         let base_offset = self.segments[from].base_offset;
-        let range = (log_start.min(base_offset), base_offset, self.now);
-        let mut producers = producers_at(self.place, &self.segments[..from], self.config, range)?;
+        let start = log_start.min(base_offset);
+        let facts = (start, self.recovery_point, self.now);
+        let mut resumed = match self.resumes {
+            true => resume::find(self.place, &self.segments[from], self.config, facts)?,
+            false => None,
+        };
+        let mut producers = match &mut resumed {
+            Some(resumed) => std::mem::take(&mut resumed.producers),
+            None => {
+                let range = (start, base_offset, self.now);
+                producers_at(self.place, &self.segments[..from], self.config, range)?
+            }
+        };
+        let skipped_bytes = resumed.as_ref().map_or(0, |resumed| resumed.position);
+        let sizes = self.segments[from..].iter().map(|segment| segment.size);
+        let total_bytes = sizes.sum::<u64>().saturating_sub(skipped_bytes);
+        let mut done_bytes = 0;
         let mut log_end = base_offset;
         let mut number = from;
         while number < self.segments.len() {
@@ -289,10 +308,10 @@ impl Loader<'_> {
                 self.give_up_from(number)?;
                 break;
             }
-            let walked_bytes = self.segments[number].size;
-            let (end, is_cut) = self.check_segment(number, &mut producers)?;
+            let skipped_bytes = resumed.as_ref().map_or(0, |resumed| resumed.position);
+            done_bytes += self.segments[number].size.saturating_sub(skipped_bytes);
+            let (end, is_cut) = self.check_segment(number, &mut producers, resumed.take())?;
             log_end = end;
-            done_bytes += walked_bytes;
             progress(Progress {
                 done_bytes,
                 total_bytes,
@@ -323,18 +342,26 @@ impl Loader<'_> {
         &mut self,
         number: usize,
         producers: &mut ProducerStates,
+        resumed: Option<Resumed>,
     ) -> Result<(Offset, bool), StorageError> {
         let segment = &self.segments[number];
         let path = segment.path(self.place, Kind::Log);
         let file = segment.file(self.place)?;
         let next_base = self.segments.get(number + 1).map(|next| next.base_offset);
+        let (from, mut active) = match resumed {
+            Some(resumed) => ((resumed.position, resumed.offset), resumed.active),
+            None => {
+                let from = (0, segment.base_offset);
+                (from, Active::new(segment.base_offset, self.now))
+            }
+        };
         let walk = Walk {
             file: Arc::clone(&file),
             size: segment.size,
             base_offset: segment.base_offset,
             next_base,
+            from,
         };
-        let mut active = Active::new(segment.base_offset, self.now);
         let (config, epochs, damage) = (self.config, &mut self.epochs, &mut self.damage);
         let mut is_assigned = false;
         let (recovery_point, known_end) = (self.recovery_point, self.known_end);
@@ -374,7 +401,10 @@ impl Loader<'_> {
         if is_cut {
             self.cut(number, &file, position)?;
         }
-        self.settle(number, &file, active)?;
+        if is_cut || end > self.durable_end {
+            file.sync().during("sync", &path)?;
+        }
+        self.settle(number, active)?;
         Ok((lost_end.unwrap_or(end), is_cut))
     }
 
@@ -396,18 +426,10 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Makes a segment that was checked durable, and its indexes with it; the last one keeps them
-    /// in memory.
-    fn settle(
-        &mut self,
-        number: usize,
-        file: &Arc<dyn File>,
-        mut active: Active,
-    ) -> Result<(), StorageError> {
+    /// Writes the indexes of a segment that was checked; the last one keeps them in memory.
+    fn settle(&mut self, number: usize, mut active: Active) -> Result<(), StorageError> {
         let is_last = number + 1 == self.segments.len();
         let segment = &mut self.segments[number];
-        let path = segment.path(self.place, Kind::Log);
-        file.sync().during("sync", &path)?;
         if is_last {
             segment.active = Some(Box::new(active));
         } else {
@@ -466,7 +488,8 @@ impl Loader<'_> {
         self.are_epochs_changed |= self.epochs.truncate_from_start(log_start);
         let removed = snapshot::remove_above(storage, folder, log_end)
             .during("remove snapshots of", folder)?;
-        let is_changed = removed > 0 || was_walked;
+        let is_new = was_walked && (log_end > self.durable_end || self.cut_bytes > 0);
+        let is_changed = removed > 0 || is_new;
         if !self.damage.is_empty() {
             damage::write(storage, folder, &self.damage)?;
         }

@@ -1,7 +1,8 @@
 //! Opening the files of a log: what a crash may have left is put right (Kafka class `LogLoader`).
 //!
 //! After a clean stop the files are taken as they are; only the indexes get a cheap check. After
-//! an unclean one every batch from the segment with the recovery point on is checked: CRC, offsets.
+//! an unclean one every batch from the segment with the recovery point on is checked: CRC, offsets;
+//! in that segment from its newest resume point below the recovery point on, where it has one.
 //! What then becomes of bytes that are no batch:
 //!
 //! | first lost offset | what is there | what follows | done |
@@ -25,6 +26,7 @@ mod check;
 mod leftover;
 mod load;
 mod producers;
+mod resume;
 
 use milena_protocol::Offset;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use milena_protocol::{Offset, Timestamp};
 use proptest::prelude::*;
 
+use crate::LogConfig;
 use crate::damage;
 use crate::error::{AppendError, ReadError};
 use crate::log::OpenState;
@@ -15,6 +16,8 @@ use crate::log::tests::{
 use crate::repair::repair;
 use crate::segment::name::{self, CLEANED, Kind};
 use crate::storage::{FaultyStorage, Storage};
+
+mod resume;
 
 const FOLDER: &str = "/data/topic-0";
 
@@ -32,9 +35,23 @@ fn random(state: &mut u64, end: u64) -> u64 {
     (value ^ (value >> 31)) % end
 }
 
+/// Every second time with segments that are long enough for resume points in their middle.
+fn crashing(seed: u64) -> (FaultyStorage, Bench) {
+    let (storage, bench) = faulty(seed);
+    if seed.is_multiple_of(2) {
+        return (storage, bench);
+    }
+    let config = LogConfig {
+        segment_bytes: 10_000,
+        ..small_segments()
+    };
+    let bench = Bench::on(Arc::new(storage.clone()), config);
+    (storage, bench)
+}
+
 /// Runs a log until the power goes, several times over, and checks what is left each time.
 fn crashes(seed: u64) {
-    let (storage, mut bench) = faulty(seed);
+    let (storage, mut bench) = crashing(seed);
     let mut state = seed;
     // Last offset of each batch that was appended and not lost, and the recorded recovery point.
     let mut appended: Vec<(i64, i64)> = Vec::new();
@@ -54,6 +71,9 @@ fn crashes(seed: u64) {
                 if let crate::Outcome::Appended { .. } = &outcome {
                     appended.push(crate::log::tests::offsets(&outcome));
                 }
+            }
+            if random(&mut state, 5) == 0 {
+                bench.log.want_resume_point();
             }
             if random(&mut state, 3) == 0 {
                 let _ = bench.log.sync();

@@ -7,8 +7,8 @@ use milena_protocol::{Offset, Timestamp};
 
 use super::Largest;
 use super::name::Kind;
-use crate::index::offset::OffsetIndex;
-use crate::index::time::TimeIndex;
+use crate::index::offset::{self, OffsetIndex};
+use crate::index::time::{self, TimeIndex};
 use crate::index::transaction::{AbortedTxn, TransactionIndex};
 use crate::storage::File;
 
@@ -27,6 +27,18 @@ pub(crate) struct Active {
     /// Position up to which room is preallocated.
     pub(crate) reserved_to: u64,
     bytes_since_entry: u64,
+    /// Entries of the offset and the time index that stand in the files.
+    saved: [usize; 2],
+}
+
+/// The end of an index, to be written behind what its file has.
+#[derive(Debug)]
+pub(crate) struct IndexTail {
+    pub(crate) kind: Kind,
+    /// Where it goes in the file, in bytes.
+    pub(crate) position: u64,
+    pub(crate) bytes: Vec<u8>,
+    entries: usize,
 }
 
 impl Active {
@@ -41,6 +53,7 @@ impl Active {
             created,
             reserved_to: 0,
             bytes_since_entry: 0,
+            saved: [0; 2],
         }
     }
 
@@ -53,6 +66,7 @@ impl Active {
         bytes_since_entry: u64,
     ) -> Self {
         let (offsets, times, txns) = indexes;
+        let saved = [offsets.len(), times.len()];
         let largest = times.last().map_or(Largest::NONE, Largest::from);
         Self {
             offsets,
@@ -61,6 +75,7 @@ impl Active {
             largest,
             first_timestamp,
             bytes_since_entry,
+            saved,
             ..Self::new(Offset(0), created)
         }
     }
@@ -105,6 +120,57 @@ impl Active {
     /// Makes the last entry of the time index the largest timestamp of the segment.
     pub(crate) fn finish(&mut self) {
         self.note_largest();
+    }
+
+    /// Forgets what is known of records from `offset` on, and of those since the last entry of the
+    /// offset index. Returns the offset in that entry and its position, from which batches are to
+    /// be added again.
+    pub(crate) fn rewind(&mut self, offset: Offset) -> (Option<Offset>, u64) {
+        self.offsets.truncate_to(offset);
+        self.times.truncate_to(offset);
+        self.txns.truncate_to(offset);
+        let [offsets, times] = &mut self.saved;
+        *offsets = self.offsets.len().min(*offsets);
+        *times = self.times.len().min(*times);
+        self.largest = self.times.last().map_or(Largest::NONE, Largest::from);
+        self.bytes_since_entry = 0;
+        let last = self.offsets.last();
+        last.map_or((None, 0), |(offset, position)| {
+            (Some(offset), u64::from(position))
+        })
+    }
+
+    /// What the files of the offset and the time index lack.
+    pub(crate) fn unsaved_indexes(&self) -> [IndexTail; 2] {
+        let [offsets, times] = self.saved;
+        let tail =
+            |kind, entries: usize, entry_bytes: usize, saved: usize, bytes: Vec<u8>| IndexTail {
+                kind,
+                position: saved as u64 * entry_bytes as u64,
+                bytes,
+                entries,
+            };
+        [
+            tail(
+                Kind::Index,
+                self.offsets.len(),
+                offset::ENTRY_BYTES,
+                offsets,
+                self.offsets.encode_from(offsets),
+            ),
+            tail(
+                Kind::TimeIndex,
+                self.times.len(),
+                time::ENTRY_BYTES,
+                times,
+                self.times.encode_from(times),
+            ),
+        ]
+    }
+
+    /// Takes note that the files have these entries.
+    pub(crate) fn note_saved(&mut self, tails: &[IndexTail; 2]) {
+        self.saved = tails.each_ref().map(|tail| tail.entries);
     }
 
     /// The bytes of the index files; none for a transaction index without entries.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use milena_protocol::{Offset, Timestamp};
 
 use super::Active;
+use super::active::IndexTail;
 use super::name::{self, Kind};
 use super::scan::{BatchScanner, ScanError};
 use crate::checkpoint;
@@ -294,7 +295,12 @@ impl Segment {
         })
     }
 
-    fn load(&self, place: Place<'_>, now: Timestamp) -> Result<Option<Active>, StorageError> {
+    /// The indexes as their files have them; none where those are of no use.
+    pub(crate) fn load(
+        &self,
+        place: Place<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Active>, StorageError> {
         let (Some(offsets), Some(times)) = (
             self.read_index(place, Kind::Index)?,
             self.read_index(place, Kind::TimeIndex)?,
@@ -347,6 +353,25 @@ impl Segment {
             }
         }
     }
+}
+
+/// Writes the ends of index files and syncs them.
+pub(crate) fn write_index_tails(
+    place: Place<'_>,
+    base_offset: Offset,
+    tails: &[IndexTail],
+) -> Result<(), StorageError> {
+    let storage = place.handles.storage();
+    for tail in tails {
+        let path = name::path(place.folder, base_offset, tail.kind);
+        let file = storage.open_or_create(&path).during("create", &path)?;
+        let end = tail.position + tail.bytes.len() as u64;
+        file.write_at(&[std::io::IoSlice::new(&tail.bytes)], tail.position)
+            .during("write", &path)?;
+        file.set_len(end).during("truncate", &path)?;
+        file.sync().during("sync", &path)?;
+    }
+    Ok(())
 }
 
 /// Writes index files and syncs them. A file for which there is nothing is removed.

@@ -47,6 +47,13 @@ fn log_start(partition: &Arc<Partition>) -> Option<Offset> {
 }
 
 impl Replicas {
+    /// Has logs to which much was written make resume points with their next sync, which is queued.
+    pub(crate) fn propose_resume_points(&self) {
+        for partition in self.all() {
+            partition.propose_resume_point();
+        }
+    }
+
     /// Writes what has moved since the last time. A directory that cannot be written goes offline.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ impl Reply {
 pub(crate) fn start(
     broker: &Arc<Broker>,
     context: Context,
-    mut body: BytesMut,
+    body: BytesMut,
     wake: &Arc<Notify>,
     grant: Grant,
 ) -> Result<Started, Unreadable> {
@@ -85,13 +85,7 @@ pub(crate) fn start(
     let partitions = name_topics(broker, &body, &spans);
     let completion = Completion::new(spans.len(), Arc::clone(wake));
 
-    // From the back, so that each part is cut off without a copy.
-    for (slot, span) in spans.iter().enumerate().rev() {
-        let Some(range) = span.records.clone() else {
-            continue;
-        };
-        body.truncate(range.end);
-        let records = body.split_off(range.start);
+    for (slot, records) in cut(&spans, body).into_iter().rev() {
         let Some((topic, index)) = partitions.get(slot) else {
             continue;
         };
@@ -137,6 +131,19 @@ pub(crate) fn start(
         reply,
         _grant: grant,
     }))
+}
+
+/// Cuts the records out of the body, the last ones first, so that nothing is copied.
+fn cut(spans: &[produce::Partition], mut body: BytesMut) -> Vec<(usize, BytesMut)> {
+    let mut parts = Vec::with_capacity(spans.len());
+    for (slot, span) in spans.iter().enumerate().rev() {
+        let Some(range) = span.records.clone() else {
+            continue;
+        };
+        body.truncate(range.end);
+        parts.push((slot, body.split_off(range.start)));
+    }
+    parts
 }
 
 /// The topics of the request. Neighbours of one topic share one name.

@@ -247,7 +247,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// A snapshot of a producer in a transaction.
-fn producer_snapshot() -> Vec<u8> {
+///
+/// # Panics
+/// Never: its batch is valid.
+#[must_use]
+pub fn producer_snapshot() -> Vec<u8> {
     use milena_protocol::batch::{BatchBuilder, BatchHeader, Compression};
     use milena_protocol::{ProducerEpoch, Sequence};
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use milena_log::error::ReadError;
 use milena_log::handle::Handles;
+use milena_log::index::offset::OffsetIndex;
+use milena_log::index::time::TimeIndex;
 use milena_log::repair::repair;
 use milena_log::storage::{MemoryStorage, Storage};
 use milena_log::validate::{ValidationRules, validate};
@@ -52,7 +54,7 @@ const NAMES: [&str; 32] = [
     "09223372036854775807.log",
     "09223372036854775800.log",
     "00000000002147483648.log",
-    "99999999999999999999.log",
+    "00000000000000000025.snapshot",
 ];
 /// Set in the number of a file whose batches get their right checksum.
 const SEALED: u8 = 0x80;
@@ -316,6 +318,23 @@ fn written(choices: [u8; 2], files: &[(u8, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
+/// What a sync leaves of the segment at 20 when everything below 25 is durable.
+fn resume_point() -> Vec<(u8, Vec<u8>)> {
+    let position = plain(Offset(20), 2).len() + 2 * produced(Offset(22), 0).len();
+    let position = u32::try_from(position).unwrap_or_default();
+    let mut offsets = OffsetIndex::new(Offset(20));
+    let mut times = TimeIndex::new(Offset(20));
+    offsets
+        .append(Offset(24), position)
+        .expect("it is the first");
+    times.append(NOW, Offset(24)).expect("it is the first");
+    vec![
+        (9, offsets.encode()),
+        (10, times.encode()),
+        (31, super::checkpoints::producer_snapshot()),
+    ]
+}
+
 /// Folders of a log of three segments: after a crash, after a stop, with leftovers of compaction.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
@@ -360,6 +379,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
             choice,
             &[(SEALED | 29, plain(Offset(9_223_372_036_854_775_800), 3))],
         );
+        // After a crash behind a resume point in the last segment.
+        let resume = resume_point();
+        with(choice | 5 << 1, &resume);
+        with(choice, &resume);
         // A batch that does not follow, bytes that are none, a tail of zeroes.
         with(
             choice,

@@ -1,4 +1,4 @@
-//! Kill -9 (and now and then SIGTERM) at random moments under load, and what must be there after the
+//! Kill -9 (and now and then SIGTERM) at random moments, under load and in starts, and what must be there after the
 //! restart: everything acknowledged, once, in order, where it was said to be; nothing that a
 //! consumer saw is gone; committed offsets of groups stand.
 //!
@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -23,7 +25,7 @@ use kafka_protocol::messages::{
     TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use milena_conformance::broker::Broker;
+use milena_conformance::broker::{self, Broker};
 use milena_conformance::partition::{Fetch, PRODUCE, Partition, sequenced};
 use milena_conformance::wire::Connection;
 use milena_protocol::batch::{BatchHeader, Records};
@@ -519,6 +521,31 @@ fn load(
     })
 }
 
+/// Starts the broker and kills it somewhere on its way, after so many lines of its log.
+fn start_in_vain(broker: &Broker, lines: u64) -> Result<()> {
+    let mut command = broker::milena()?;
+    command
+        .arg("dev")
+        .arg("--data")
+        .arg(broker.data()?)
+        .args(["--port", "0", "--admin-port", "0"])
+        .env("MILENA_LOG", "debug")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    for setting in SETTINGS {
+        command.args(["-X", setting]);
+    }
+    let mut process = command.spawn().context("start the broker in vain")?;
+    let log = BufReader::new(process.stderr.take().context("a log")?);
+    for line in log.lines().take(usize::try_from(lines)?) {
+        let line = line?;
+        ensure!(!line.contains("ERROR"), "{line}");
+    }
+    process.kill()?;
+    process.wait()?;
+    Ok(())
+}
+
 #[test]
 fn acknowledged_records_and_offsets_survive_kill_9() -> Result<()> {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
@@ -539,6 +566,13 @@ fn acknowledged_records_and_offsets_survive_kill_9() -> Result<()> {
         let outcome = load(&mut broker, &mut subjects, plan);
         let (seen, (acknowledged, sent)) =
             outcome.with_context(|| format!("round {round}, seed {seed}"))?;
+        if is_killed {
+            for _ in 0..random.below(3) {
+                let lines = 1 + random.below(60);
+                let started = start_in_vain(&broker, lines);
+                started.with_context(|| format!("round {round}, seed {seed}"))?;
+            }
+        }
         broker.restart()?;
         for (subject, seen) in subjects.iter_mut().zip(&seen) {
             let topic = subject.partition.topic().to_owned();

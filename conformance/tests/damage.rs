@@ -22,9 +22,9 @@ use milena_protocol::{ProducerEpoch, Sequence};
 const STORAGE_ERROR: i16 = 56;
 const NOT_COORDINATOR: i16 = 16;
 /// Records of the log under test, one per batch.
-const RECORDS: i64 = 2500;
-/// Room in the file for one of them: header, record, and a value of 1000 bytes.
-const VALUE_BYTES: usize = 1000;
+const RECORDS: i64 = 250;
+/// Size of the value of each. With it, each batch has an entry in the index.
+const VALUE_BYTES: usize = 10_000;
 /// Nothing is checkpointed by itself, and nothing cleaned up while a test looks.
 const SETTINGS: &[&str] = &[
     "log.segment.bytes=1048576",
@@ -239,7 +239,7 @@ fn zeroes_behind_the_end_are_cut_off() -> Result<()> {
 #[test]
 fn zeroed_tail_is_cut_off() -> Result<()> {
     // The file has its size, the last five batches never reached the disk.
-    let batch_bytes = u64::try_from(VALUE_BYTES)? + 61 + 8;
+    let batch_bytes = u64::try_from(VALUE_BYTES)? + 61 + 11;
     let change = move |file: &File, size: u64| {
         let from = size - 5 * batch_bytes;
         let zeroes = vec![0; usize::try_from(5 * batch_bytes)?];
@@ -272,7 +272,7 @@ fn flipped_bit_in_a_closed_segment_is_damage_until_it_is_given_up() -> Result<()
     let mut bench = Bench::new()?;
     bench.broker.kill()?;
     let base = bench.segments()?[1];
-    let lost = base + 100;
+    let lost = base + 50;
     let path = bench.file(base, "log");
     flip(&path, position(&path, base, lost)? + 500)?;
     bench.restart()?;
@@ -292,7 +292,7 @@ fn damaged_header_found_by_a_read_is_an_error() -> Result<()> {
     let mut bench = Bench::new()?;
     bench.broker.stop()?;
     let base = bench.segments()?[1];
-    let lost = base + 100;
+    let lost = base + 50;
     let path = bench.file(base, "log");
     // The length of the batch. A clean log is not checked when it is opened.
     let at = position(&path, base, lost)? + 8;
@@ -442,7 +442,7 @@ fn wrong_offsets_in_checkpoints_cost_nothing() -> Result<()> {
             bench.broker.kill()?;
         }
         let data = bench.broker.data()?;
-        for (name, offset) in [("log-start-offset", 2000), ("replication-offset", 99_999)] {
+        for (name, offset) in [("log-start-offset", 200), ("replication-offset", 99_999)] {
             let path = data.join(format!("{name}-checkpoint"));
             fs::write(path, format!("0\n1\n{topic} 0 {offset}\n"))?;
             // As if it had been written and then changed on the disk.

@@ -8,6 +8,7 @@ use milena_protocol::Offset;
 use thiserror::Error;
 
 use crate::checkpoint;
+use crate::damage;
 use crate::directory::{CLEAN_MARKER, META_PROPERTIES, PARTITION_METADATA};
 use crate::producer_state::snapshot;
 use crate::storage::Storage;
@@ -157,6 +158,8 @@ impl Session<'_> {
             | checkpoint::LOG_START_OFFSET
             | checkpoint::CLEANER_OFFSET => return self.dump_offsets(path),
             checkpoint::LEADER_EPOCH => return self.dump_epochs(path),
+            damage::FILE => return self.dump_text(path),
+            _ if name.ends_with(checkpoint::SIDECAR_SUFFIX) => return self.dump_text(path),
             _ => {}
         }
         match name.rsplit_once('.') {

@@ -300,7 +300,7 @@ impl Cleaned {
         let offsets = self.of(partition).clone();
         let path = directory.path().join(checkpoint::CLEANER_OFFSET);
         if let Err(error) = checkpoint::write_offsets(&**directory.storage(), &path, &offsets) {
-            directory.fail_because(&error);
+            directory.note_unwritten(&error);
         }
     }
 }

@@ -195,6 +195,15 @@ impl Directory {
         }
     }
 
+    /// Something that an older state may stand for was not written: where there is no space it is
+    /// written later, everything else takes the directory offline.
+    pub(crate) fn note_unwritten(&self, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.note_full(),
+            _ => self.fail_because(error),
+        }
+    }
+
     /// Takes the directory offline.
     pub(crate) fn fail_because(&self, reason: &dyn Display) {
         if self.is_failed.swap(true, Ordering::AcqRel) {

@@ -29,8 +29,14 @@ impl Partition {
             }
             state.log.release()
         });
-        if let Err(error) = released {
-            self.directory().fail_because(&error);
+        match released {
+            Ok(()) => {}
+            // Indexes can be made again; the memory is given back once there is room.
+            Err(error) if error.is_full() => {
+                self.with(|state| state.is_released = false);
+                self.directory().note_full();
+            }
+            Err(error) => self.directory().fail_because(&error),
         }
     }
 }

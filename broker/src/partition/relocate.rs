@@ -46,6 +46,9 @@ pub(crate) enum RelocateError {
     /// The log cannot be read.
     #[error("read the log: {0}")]
     Read(#[from] ReadError),
+    /// The start of the log was not noted in the target.
+    #[error("checkpoints of a log directory cannot be written")]
+    Checkpoint,
     /// A file of the log cannot be read.
     #[error("read a segment: {0}")]
     Segment(io::Error),

@@ -54,10 +54,11 @@ impl Replicas {
         }
     }
 
-    /// Writes what has moved since the last time. A directory that cannot be written goes offline.
+    /// Writes what has moved since the last time. A directory that cannot be written goes offline,
+    /// unless it is full.
     ///
     /// # Errors
-    /// `KAFKA_STORAGE_ERROR` where a directory failed.
+    /// `KAFKA_STORAGE_ERROR` where a directory failed or is full.
     pub(crate) fn checkpoint(&self) -> Result<(), ErrorCode> {
         // Held from the look at the partitions to the last write, so that an older state never
         // replaces a newer one.
@@ -87,7 +88,8 @@ impl Replicas {
                 });
                 let offsets = copies.chain(offsets).collect();
                 if let Err(error) = write(&mut written, directory, name, offsets) {
-                    directory.fail_because(&error);
+                    // An older checkpoint is true as well.
+                    directory.note_unwritten(&error);
                     outcome = Err(ErrorCode::KafkaStorageError);
                     break;
                 }

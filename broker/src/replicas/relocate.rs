@@ -138,9 +138,7 @@ impl Replicas {
             }
         }
         // The start of the log stands in the checkpoint of the target before the copy counts.
-        if self.checkpoint().is_err() {
-            warn!("checkpoints of a log directory were not written");
-        }
+        self.checkpoint().map_err(|_| RelocateError::Checkpoint)?;
         copy.take_place()?;
         if self.checkpoint().is_err() {
             warn!("checkpoints of a log directory were not written");

@@ -4,8 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{DescribeLogDirsRequest, MetadataRequest};
+use kafka_protocol::messages::{DeleteRecordsRequest, DescribeLogDirsRequest, MetadataRequest};
 use milena_log::storage::Storage;
 use milena_protocol::ErrorCode;
 
@@ -59,6 +62,20 @@ fn partitions_in(client: &mut Client, path: &Path) -> Vec<i32> {
         .collect()
 }
 
+/// Deletes the first record of partition 0; returns the error code.
+fn delete_records(client: &mut Client) -> i16 {
+    let partition = DeleteRecordsPartition::default()
+        .with_partition_index(0)
+        .with_offset(1);
+    let of = DeleteRecordsTopic::default()
+        .with_name(topic("t"))
+        .with_partitions(vec![partition]);
+    let request = DeleteRecordsRequest::default()
+        .with_topics(vec![of])
+        .with_timeout_ms(10_000);
+    client.call(2, &request).topics[0].partitions[0].error_code
+}
+
 #[test]
 fn full_disk_refuses_records_until_there_is_room() {
     assert_eq!(ErrorCode::KafkaStorageError.code(), STORAGE_ERROR);
@@ -73,6 +90,8 @@ fn full_disk_refuses_records_until_there_is_room() {
         assert_eq!(client.append("t", 0, "refused").error_code, STORAGE_ERROR);
     }
     assert_eq!(client.values("t", 0), written);
+    // A checkpoint that cannot be written is no reason to give the directory up.
+    assert_eq!(delete_records(&mut client), STORAGE_ERROR);
     assert_eq!(leaders(&mut client), [1]);
     let health = server.health();
     assert!(
@@ -85,7 +104,7 @@ fn full_disk_refuses_records_until_there_is_room() {
         client.append("t", 0, "again").error_code == 0
     });
     written.push("again".to_owned());
-    assert_eq!(client.values("t", 0), written);
+    assert_eq!(delete_records(&mut client), 0);
     assert!(server.health().is_ready);
 }
 

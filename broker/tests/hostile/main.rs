@@ -14,3 +14,4 @@ mod memory;
 pub mod mutate;
 mod request;
 mod server;
+mod valid;

@@ -5,9 +5,11 @@ use std::net::TcpStream;
 
 use milena_protocol::api;
 
+use crate::batch::{TOPIC, create_topic};
 use crate::body;
 use crate::mutate::{Random, mutate};
 use crate::server::{Server, answer, frame, header};
+use crate::valid;
 
 const PRODUCE: i16 = 0;
 /// Requests whose answer may wait for others, or for as long as the request says.
@@ -83,6 +85,22 @@ fn mutated_requests_are_answered_or_closed() {
     for case in 0..3000 {
         let seed = mutate(&mut random, &seeds);
         let case = format!("seed 33, case {case}, {}", name(&seed));
+        exchange(&server, &seed, &case);
+    }
+}
+
+#[test]
+fn mutated_requests_about_what_is_there_are_answered_or_closed() {
+    let server = Server::start();
+    create_topic(&mut server.connect(), &TOPIC);
+    let seeds = valid::seeds();
+    for seed in &seeds {
+        exchange(&server, seed, &name(seed));
+    }
+    let mut random = Random::new(35);
+    for case in 0..2500 {
+        let seed = mutate(&mut random, &seeds);
+        let case = format!("seed 35, case {case}, {}", name(&seed));
         exchange(&server, &seed, &case);
     }
 }

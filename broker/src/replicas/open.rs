@@ -20,10 +20,8 @@ use tracing::{error, info, warn};
 
 use super::Replicas;
 use crate::clock;
+use crate::directories::is_metadata_of_kafka;
 use crate::partition::{Directory, Partition, Settings};
-
-/// Topic of Kafka's metadata log, which is imported and never touched.
-const METADATA_OF_KAFKA: &str = "__cluster_metadata";
 
 /// Pause between two lines about a long recovery.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(2);
@@ -80,7 +78,7 @@ pub(crate) fn scan(
     let checkpoints = Checkpoints::read(storage, path);
     let folders = directory::folders(storage, path).map_err(io_error)?;
     for folder in folders.partitions {
-        if &*folder.topic_partition.topic == METADATA_OF_KAFKA {
+        if is_metadata_of_kafka(&folder.topic_partition) {
             continue;
         }
         let folder_path = path.join(&folder.name);

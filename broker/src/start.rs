@@ -272,8 +272,11 @@ async fn open_metadata(
     // What is refused here is opened by Kafka again, which minds a folder that it does not know: so
     // the import is read before the metadata log is made.
     let is_new = !exists(options, tracker).await?;
-    let imported =
-        if is_new { with_source(options, prepared, tracker, import::read_directory).await? } else { None };
+    let imported = if is_new {
+        with_source(options, prepared, tracker, import::read_directory).await?
+    } else {
+        None
+    };
     if let (true, None, Some(path)) = (is_new, &imported, &prepared.used) {
         // A new metadata log would know none of the partitions.
         let (path, metadata_dir) = (path.clone(), options.metadata_dir.clone());
@@ -305,7 +308,14 @@ async fn exists(options: &Options, tracker: &TaskTracker) -> Result<bool, StartE
     let found = blocking(tracker, move || (DiskStorage::new().exists(&path), path)).await;
     let (exists, path) = found;
     let operation = "look for";
-    exists.map_err(|source| DirectoryError::Io { operation, path, source }.into())
+    exists.map_err(|source| {
+        DirectoryError::Io {
+            operation,
+            path,
+            source,
+        }
+        .into()
+    })
 }
 
 /// Does something with the metadata log of Apache Kafka, if there is one, off the runtime.
@@ -320,25 +330,41 @@ async fn with_source<R: Send + 'static>(
     let (is_forced, now) = (options.forces_import, clock::now());
     let done = blocking(tracker, move || {
         let served = features::supported();
-        let source =
-            import::Source { directory: &directory, node_id, is_clean, is_forced, served: &served, now };
+        let source = import::Source {
+            directory: &directory,
+            node_id,
+            is_clean,
+            is_forced,
+            served: &served,
+            now,
+        };
         work(&DiskStorage::new(), &source)
     });
-    done.await.map_err(|error| StartError::Import(error.to_string()))
+    done.await
+        .map_err(|error| StartError::Import(error.to_string()))
 }
 
 /// Takes over the metadata of a directory of Apache Kafka, once.
-async fn import(
-    log: &Arc<RaftMetadataLog<Image>>,
-    records: Vec<Record>,
-) -> Result<(), StartError> {
+async fn import(log: &Arc<RaftMetadataLog<Image>>, records: Vec<Record>) -> Result<(), StartError> {
     let count = records.len();
     let base_digest = log.snapshot().state.digest().0;
-    let entry = metadata::Entry { base_digest, records, timestamp: clock::now() };
-    let proposed =
-        log.propose(entry).await.map_err(|error| StartError::Metadata(error.to_string()))?;
-    assert!(proposed.applied, "nobody else proposes before the broker serves");
-    info!(records = count, "the metadata of Apache Kafka is taken over; its own log stays as it is");
+    let entry = metadata::Entry {
+        base_digest,
+        records,
+        timestamp: clock::now(),
+    };
+    let proposed = log
+        .propose(entry)
+        .await
+        .map_err(|error| StartError::Metadata(error.to_string()))?;
+    assert!(
+        proposed.applied,
+        "nobody else proposes before the broker serves"
+    );
+    info!(
+        records = count,
+        "the metadata of Apache Kafka is taken over; its own log stays as it is"
+    );
     Ok(())
 }
 

@@ -7,7 +7,8 @@
 
 use milena_cluster::metadata::{ConfigResource, Digest, Image, Position, Topic};
 use milena_protocol::stored::metadata::{
-    FeatureLevel, FeatureRange, Identity, MetadataVersion, ProducerIds, Record,
+    FeatureLevel, FeatureRange, Identity, MetadataVersion, PartitionChange, ProducerIds, Record,
+    UnregisterBroker,
 };
 use milena_protocol::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, ProducerId, Timestamp};
 use tracing::warn;
@@ -28,8 +29,12 @@ pub(super) fn adapt(source: &Source<'_>, records: &mut Vec<Record>) -> Result<()
     };
     let image = Image::from_records("", &*records, position, Digest(0));
     check_version(source, &image)?;
-    for topic in image.topics() {
-        check_topic(source, &image, topic)?;
+    if source.is_forced {
+        stay_alone(source, &image, records);
+    } else {
+        for topic in image.topics() {
+            check_topic(source, &image, topic)?;
+        }
     }
     for (name, level) in image.features() {
         if let Some(served) = lowered(name, level, source.served) {
@@ -90,9 +95,6 @@ fn check_version(source: &Source<'_>, image: &Image) -> Result<(), Error> {
 }
 
 fn check_topic(source: &Source<'_>, image: &Image, topic: &Topic) -> Result<(), Error> {
-    if source.is_forced {
-        return Ok(());
-    }
     let is_other = |broker: &&BrokerId| **broker != source.node_id;
     for (&partition, registered) in &topic.partitions {
         if let Some(&broker) = registered.replicas.iter().find(is_other) {
@@ -115,6 +117,52 @@ fn check_topic(source: &Source<'_>, image: &Image, topic: &Topic) -> Result<(), 
         });
     }
     Ok(())
+}
+
+/// Makes this node the only one. What it has of a partition counts from now on; a partition of which
+/// it has nothing stays without leader.
+fn stay_alone(source: &Source<'_>, image: &Image, records: &mut Vec<Record>) {
+    let id = source.node_id;
+    let (mut kept, mut lost) = (0, 0);
+    for topic in image.topics() {
+        for (&partition, registered) in &topic.partitions {
+            if registered.replicas == [id] {
+                continue;
+            }
+            let mut change = PartitionChange {
+                topic_id: topic.id,
+                partition,
+                // As after a stop: this broker is elected once it serves.
+                leader: BrokerId::NONE,
+                ..PartitionChange::default()
+            };
+            if registered.replicas.contains(&id) {
+                kept += 1;
+                change.replicas = Some(vec![id]);
+                change.isr = Some(vec![id]);
+                change.removing_replicas = Some(Vec::new());
+                change.adding_replicas = Some(Vec::new());
+                change.eligible_leader_replicas = Some(Vec::new());
+                change.last_known_elr = Some(Vec::new());
+            } else {
+                lost += 1;
+            }
+            records.push(Record::PartitionChange(change));
+        }
+    }
+    for broker in image.brokers().filter(|broker| broker.id != id) {
+        records.push(Record::UnregisterBroker(UnregisterBroker {
+            broker_id: broker.id,
+            broker_epoch: broker.epoch,
+        }));
+    }
+    if kept + lost > 0 {
+        warn!(
+            kept,
+            lost,
+            "this node goes on alone: partitions that other brokers have too, and those that it has not"
+        );
+    }
 }
 
 /// Says which records are kept for nothing.

@@ -288,11 +288,14 @@ public final class Takeover {
         for (String topic : new String[] {"txn", "open", "compact"}) {
             send(topic, 0, 25);
         }
-        KafkaConsumer<byte[], byte[]> consumer = harness.consumer("group.id", "classic-left", "group.protocol", "classic");
-        consumer.subscribe(List.of("many", "codecs"));
-        Harness.drain(consumer, 200);
-        consumer.commitSync(Duration.ofSeconds(30));
-        consumer.close();
+        // The second one was a group of the newer protocol when Kafka began.
+        for (String group : new String[] {"classic-left", "consumer-left"}) {
+            try (KafkaConsumer<byte[], byte[]> consumer = harness.consumer("group.id", group, "group.protocol", "classic")) {
+                consumer.subscribe(List.of("many", "codecs"));
+                Harness.drain(consumer, 200);
+                consumer.commitSync(Duration.ofSeconds(30));
+            }
+        }
         Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
         offsets.put(new TopicPartition("many", 3), new OffsetAndMetadata(44, Optional.of(0), prefix));
         Harness.get(harness.admin.alterConsumerGroupOffsets("by-hand", offsets).all());

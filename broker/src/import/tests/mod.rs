@@ -1,5 +1,6 @@
 //! Folders that Apache Kafka 4.3.1 left behind: `static` has one static voter and no snapshot,
-//! `snapshot` a snapshot in the middle of its log, `dynamic` a dynamic voter (KIP-853).
+//! `snapshot` a snapshot in the middle of its log, `dynamic` a dynamic voter (KIP-853), `several` two
+//! voters that are both brokers of a topic with two replicas.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,6 +160,26 @@ fn the_log_of_another_node_is_refused() {
             }
         ));
     }
+}
+
+#[test]
+fn one_of_several_is_refused_and_goes_on_alone_where_forced() {
+    let storage = folder("several");
+    let refused = read_directory(&*storage, &source()).unwrap_err();
+    assert!(matches!(refused, Error::SeveralVoters { count: 2, .. }));
+
+    let mut source = source();
+    source.is_forced = true;
+    let records = read_directory(&*storage, &source).unwrap().unwrap();
+    let image = image(&records);
+    assert_eq!(topics(&image), [("pair".to_owned(), 2)]);
+    for (_, partition) in &image.topic("pair").unwrap().partitions {
+        assert_eq!(partition.replicas, [BrokerId(1)]);
+        assert_eq!(partition.isr, [BrokerId(1)]);
+        assert_eq!(partition.directories.len(), 1);
+    }
+    assert!(image.broker(BrokerId(1)).is_some());
+    assert!(image.broker(BrokerId(2)).is_none());
 }
 
 #[test]

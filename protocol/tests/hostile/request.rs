@@ -115,16 +115,13 @@ fn draw(random: &mut Random, key: i16, version: i16) -> Option<Vec<u8>> {
             (one, _) => u8::from(one < ones),
         })
         .collect();
-    match guard::check(key, version, &body) {
-        Ok(()) => Some(body),
-        Err(guard::Error::Field {
-            field: "end",
-            source: wire::Error::TrailingBytes { count },
-            ..
-        }) => {
-            body.truncate(DRAWN_BYTES - usize::try_from(count).ok()?);
-            Some(body)
-        }
-        Err(_) => None,
-    }
+    guard::check(key, version, &body).ok()?;
+    // Bytes behind the last field are none of the body's.
+    let lengths: Vec<usize> = (0..DRAWN_BYTES).collect();
+    let end = lengths.partition_point(|&length| {
+        let start = body.get(..length).unwrap_or_default();
+        guard::check(key, version, start).is_err()
+    });
+    body.truncate(end);
+    Some(body)
 }

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -297,12 +298,27 @@ fn await_started(lines: &Receiver<String>) -> Result<()> {
     }
 }
 
+/// First port that a node may get, and how many there are. Systems give connections ports from 32768
+/// up; one of those would be gone between two starts of a node.
+const PORTS: (u16, u16) = (20_001, 12_000);
+
 /// Two ports that nobody uses now. They are given in the configuration, as both programs are to have
 /// the same one.
 fn free_ports() -> Result<(u16, u16)> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a port");
-    let (first, second) = (listen()?, listen()?);
-    Ok((first.local_addr()?.port(), second.local_addr()?.port()))
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Processes begin at different places, as they cannot ask each other.
+    let begin = std::process::id().wrapping_mul(37);
+    let mut free = std::iter::repeat_with(|| {
+        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let step = begin.wrapping_add(taken) % u32::from(PORTS.1);
+        PORTS
+            .0
+            .saturating_add(u16::try_from(step).unwrap_or_default())
+    })
+    .take(usize::from(PORTS.1))
+    .filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let mut next = || free.next().context("no port is free");
+    Ok((next()?, next()?))
 }
 
 /// All files below a folder, by their path within it.

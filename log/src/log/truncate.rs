@@ -9,7 +9,7 @@ use crate::error::{AppendError, During, ReadError, StorageError};
 use crate::producer_state::snapshot;
 use crate::recovery;
 use crate::segment::name::{self, Kind};
-use crate::segment::scan::BatchScanner;
+use crate::segment::scan::{BatchScanner, ScanError};
 use crate::segment::{Active, Place, Sought};
 
 impl Log {
@@ -206,15 +206,14 @@ impl Log {
         file.sync().during("sync", &path)?;
         let mut active = Active::new(self.segments[number].base_offset, now);
         let mut scanner = BatchScanner::headers(file, 0, position);
-        while let Some(batch) = scanner
-            .next_batch()
-            .map_err(|error| StorageError::new("scan", &path, std::io::Error::other(error)))?
-        {
-            active.add(
-                &batch.header,
-                batch.position,
-                self.config.index_interval_bytes,
-            );
+        let interval_bytes = self.config.index_interval_bytes;
+        loop {
+            match scanner.next_batch() {
+                Ok(Some(batch)) => active.add(&batch.header, batch.position, interval_bytes),
+                // What has rotted below stays, for reads and the next recovery to find.
+                Ok(None) | Err(ScanError::Fault { .. }) => break,
+                Err(ScanError::Io(error)) => return Err(StorageError::new("scan", &path, error)),
+            }
         }
         let segment = &mut self.segments[number];
         if let Some(before) = segment.active.take() {

@@ -161,3 +161,27 @@ fn a_damaged_follower_goes_on_from_the_last_intact_batch() {
         assert_eq!(bench.log.log_end(), from.plus(1));
     }
 }
+
+#[test]
+fn bytes_that_rot_do_not_keep_a_log_from_truncation() {
+    let mut bench = Bench::new(LogConfig {
+        index_interval_bytes: 200,
+        ..LogConfig::default()
+    });
+    bench.fill(10, 3);
+    let rotten = bench.log.read(Offset(3), 1, Offset(30), true).unwrap();
+    let file = rotten.file.unwrap();
+    let length = [std::io::IoSlice::new(&[0x7f; 4])];
+    file.write_at(&length, rotten.position + 8).unwrap();
+    bench.log.truncate_to(Offset(24), NOW).unwrap();
+    assert!(!bench.log.is_failed());
+    assert_eq!(bench.log.log_end(), Offset(24));
+    let behind = bench.log.read(Offset(21), 500, Offset(24), true);
+    assert!(matches!(behind, Err(ReadError::Corrupt { .. })));
+    assert_eq!(offsets(&bench.append(plain(1, NOW))), (24, 24));
+    bench.reopen_unclean(Offset(24));
+    assert_eq!(bench.log.log_end(), Offset(25));
+    assert_eq!(bench.log.damage().unwrap().places.len(), 1);
+    let found = bench.log.read(Offset(21), 500, Offset(25), true).unwrap();
+    assert_eq!(batches(&found.read().unwrap()), [(21, 23), (24, 24)]);
+}

@@ -10,9 +10,9 @@ use std::time::Duration;
 use milena_cluster::replication;
 use milena_log::checkpoint::{self, Seal};
 use milena_log::directory::{self, FolderKind};
-use milena_log::storage::Storage;
 use milena_log::error::OpenError as LogError;
 use milena_log::recovery::Progress as LogProgress;
+use milena_log::storage::Storage;
 use milena_log::{Log, OpenState, Partition as Place};
 use milena_protocol::{Offset, TopicId, TopicPartition};
 use thiserror::Error;
@@ -74,7 +74,10 @@ pub(crate) fn scan(
 ) -> Result<(), OpenError> {
     let path = directory.path();
     let storage = &**directory.storage();
-    let io_error = |source| OpenError::Io { path: path.to_owned(), source };
+    let io_error = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let checkpoints = Checkpoints::read(storage, path);
     let folders = directory::folders(storage, path).map_err(io_error)?;
     for folder in folders.partitions {
@@ -149,8 +152,16 @@ impl Checkpoints {
                 "log starts are damaged and not used: deleted records may be seen again");
         }
         Self {
-            recovery_points: if is_trusted { recovery_points } else { Offsets::new() },
-            log_starts: if is_damaged { Offsets::new() } else { log_starts },
+            recovery_points: if is_trusted {
+                recovery_points
+            } else {
+                Offsets::new()
+            },
+            log_starts: if is_damaged {
+                Offsets::new()
+            } else {
+                log_starts
+            },
             high_watermarks,
         }
     }
@@ -206,7 +217,10 @@ impl Replicas {
         let count = tasks.len();
         if count <= 1 || threads <= 1 {
             let progress = Progress::default();
-            return tasks.into_iter().map(|task| self.open(task, &progress)).collect();
+            return tasks
+                .into_iter()
+                .map(|task| self.open(task, &progress))
+                .collect();
         }
         let outcomes: Mutex<Vec<Option<Arc<Partition>>>> = Mutex::new(vec![None; count]);
         let queue: Mutex<Vec<(usize, Task)>> = Mutex::new(tasks.into_iter().enumerate().collect());
@@ -229,9 +243,15 @@ impl Replicas {
             self.report(&progress, count);
         });
         if started.elapsed() >= PROGRESS_PAUSE {
-            info!(logs = count, seconds = started.elapsed().as_secs(), "logs are open");
+            info!(
+                logs = count,
+                seconds = started.elapsed().as_secs(),
+                "logs are open"
+            );
         }
-        outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
+        outcomes
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says every few seconds how far the recovery is, until all logs are open.
@@ -252,7 +272,10 @@ impl Replicas {
     }
 
     fn open(&self, task: Task, progress: &Progress) -> Option<Arc<Partition>> {
-        let folder = task.directory.path().join(directory::live_name(&task.topic_partition));
+        let folder = task
+            .directory
+            .path()
+            .join(directory::live_name(&task.topic_partition));
         let place = Place {
             folder,
             topic_partition: task.topic_partition.clone(),
@@ -261,11 +284,20 @@ impl Replicas {
         let handles = Arc::clone(self.handles.get(&task.directory.id())?);
         let mut before = 0;
         let mut note = |now: LogProgress| {
-            progress.done_bytes.fetch_add(now.done_bytes.saturating_sub(before), Ordering::Relaxed);
+            progress
+                .done_bytes
+                .fetch_add(now.done_bytes.saturating_sub(before), Ordering::Relaxed);
             before = now.done_bytes;
         };
         let log_config = Arc::clone(&task.settings.log);
-        let opened = Log::open(handles, place, log_config, task.state, clock::now(), &mut note);
+        let opened = Log::open(
+            handles,
+            place,
+            log_config,
+            task.state,
+            clock::now(),
+            &mut note,
+        );
         progress.opened.fetch_add(1, Ordering::Release);
         match opened {
             Ok(log) => {
@@ -293,4 +325,3 @@ impl Replicas {
         }
     }
 }
-

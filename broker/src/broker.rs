@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use milena_cluster::metadata::{Delta, Image, ResourceKind};
 use milena_protocol::config::BrokerValues;
 use milena_protocol::{BrokerId, ErrorCode, ProducerId};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,6 +50,8 @@ pub(crate) struct Broker {
     quotas: Quotas,
     producer_ids: ProducerIds,
     advertised: OnceLock<Vec<Advertised>>,
+    /// What ended that must not.
+    ended: watch::Sender<Option<&'static str>>,
     /// The image that was taken over last.
     seen: Mutex<Option<Arc<Image>>>,
 }
@@ -105,6 +108,7 @@ impl Broker {
             replicas: parts.replicas,
             producer_ids: ProducerIds::default(),
             advertised: OnceLock::new(),
+            ended: watch::Sender::new(None),
             seen: Mutex::new(None),
         })
     }
@@ -176,6 +180,16 @@ impl Broker {
     /// The newest committed metadata.
     pub(crate) fn image(&self) -> Arc<Image> {
         self.controller.image()
+    }
+
+    /// Work ended without which the broker cannot go on.
+    pub(crate) fn note_ended(&self, name: &'static str) {
+        self.ended.send_replace(Some(name));
+    }
+
+    /// Follows what ended that must not.
+    pub(crate) fn ended(&self) -> watch::Receiver<Option<&'static str>> {
+        self.ended.subscribe()
     }
 
     /// Remembers an image that is taken over, and says what differs from the one before.

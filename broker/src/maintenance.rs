@@ -37,7 +37,11 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
     let values = broker.values();
     let ms = |key: &str| Duration::from_millis(u64::try_from(values.long(key)).unwrap_or(0).max(1));
     let tracker = broker.tracker();
-    tracker.spawn(follow(Arc::clone(broker)));
+    tracker.spawn(essential(
+        broker,
+        "following the metadata",
+        follow(Arc::clone(broker)),
+    ));
     tracker.spawn(watch_directories(Arc::clone(broker), failures));
     tracker.spawn(every(Arc::clone(broker), SPACE_PAUSE, check_room));
     tracker.spawn(every(Arc::clone(broker), FLUSH_PAUSE, flush_due));
@@ -57,7 +61,11 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
         expire_producers,
     ));
     tracker.spawn(every(Arc::clone(broker), IDLE_PAUSE, release_idle));
-    tracker.spawn(cleaning::run(Arc::clone(broker)));
+    tracker.spawn(essential(
+        broker,
+        "compaction",
+        cleaning::run(Arc::clone(broker)),
+    ));
 }
 
 /// Runs blocking work again and again, with a pause between, until the broker stops.
@@ -77,6 +85,28 @@ async fn every(broker: Arc<Broker>, pause: Duration, work: fn(&Arc<Broker>)) {
         if worked.is_err() {
             error!("background work panicked, it is tried again after its pause");
         }
+    }
+}
+
+/// Work without which the broker cannot go on: where it ends before the broker stops, as by a panic,
+/// the process has to end too.
+fn essential(
+    broker: &Arc<Broker>,
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    struct Guard(Arc<Broker>, &'static str);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            if !self.0.stopping().is_cancelled() {
+                self.0.note_ended(self.1);
+            }
+        }
+    }
+    let guard = Guard(Arc::clone(broker), name);
+    async move {
+        let _guard = guard;
+        work.await;
     }
 }
 

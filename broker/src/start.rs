@@ -450,7 +450,11 @@ async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
 pub(crate) async fn failed(broker: &Arc<Broker>) -> String {
     let mut metadata = broker.controller().log().failure();
     let mut directories = broker.replicas().failures();
+    let mut work = broker.ended();
     loop {
+        if let Some(name) = *work.borrow_and_update() {
+            return format!("{name} ended in the middle of its work");
+        }
         if let Some(reason) = metadata.borrow_and_update().clone() {
             return format!("the metadata log failed: {reason}");
         }
@@ -461,6 +465,7 @@ pub(crate) async fn failed(broker: &Arc<Broker>) -> String {
         let ended = tokio::select! {
             changed = metadata.changed() => changed.is_err(),
             changed = directories.changed() => changed.is_err(),
+            changed = work.changed() => changed.is_err(),
         };
         if ended {
             return "the broker has ended".to_owned();

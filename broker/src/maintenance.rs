@@ -26,8 +26,6 @@ const CHECKPOINT_BYTES: u64 = 256 << 20;
 /// Pause between two looks whether checkpoints are due; one such pause passes between the resume
 /// points and the recovery points that make them count.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(250);
-/// Pause between two forgettings of idle producers.
-const EXPIRATION_PAUSE: Duration = Duration::from_secs(600);
 
 /// A partition in which nothing happens for this long gives back its memory and its open files.
 const IDLE_PAUSE: Duration = Duration::from_secs(60);
@@ -57,7 +55,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
     ));
     tracker.spawn(every(
         Arc::clone(broker),
-        EXPIRATION_PAUSE,
+        ms("producer.id.expiration.check.interval.ms"),
         expire_producers,
     ));
     tracker.spawn(every(Arc::clone(broker), IDLE_PAUSE, release_idle));

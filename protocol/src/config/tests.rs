@@ -73,7 +73,7 @@ fn names_are_unique_and_synonyms_exist() {
 fn tables_have_all_keys_of_kafka_4_3() {
     let shown = |table: &ConfigDef| table.keys().filter(|key| !key.hidden).count();
     // Kafka 4.3.1 describes 340 broker keys and 33 topic keys; the rest is ours.
-    assert_eq!(shown(broker()), 340 + 4);
+    assert_eq!(shown(broker()), 340 + 3);
     assert_eq!(shown(topic()), 33 + 2);
     assert_eq!(shown(group()), 17);
     assert_eq!(shown(client_metrics()), 3);
@@ -542,7 +542,7 @@ fn broker_explains_every_key_and_hides_secrets() {
         ("node.id", "1"),
     ]));
     let entries = values.explain();
-    assert_eq!(entries.len(), 344 + 1);
+    assert_eq!(entries.len(), 343 + 1);
     let text = format!("{entries:?}");
     assert!(!text.contains("\"secret\""), "secrets are not shown");
     let find = |name: &str| {

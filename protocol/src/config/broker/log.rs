@@ -1,6 +1,6 @@
 //! Log.
 
-use crate::config::broker::{CLEANER, LIST, ONE, REMOVED, SOME_LIST};
+use crate::config::broker::{CHECKPOINT, CLEANER, INTERNAL, LIST, ONE, REMOVED, SOME_LIST};
 use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{
@@ -60,7 +60,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Time between looks for partitions to sync, in milliseconds.";
     "log.flush.offset.checkpoint.interval.ms" => Int, "60000", AtLeast(0), High, ReadOnly, Works,
         "Time between writes of the recovery points, in milliseconds.";
-    "log.flush.start.offset.checkpoint.interval.ms" => Int, "60000", AtLeast(0), High, ReadOnly, Works,
+    "log.flush.start.offset.checkpoint.interval.ms" => Int, "60000", AtLeast(0), High, ReadOnly, NoEffect(CHECKPOINT),
         "Time between writes of the log start offsets, in milliseconds.";
     "log.message.timestamp.type" => String, "CreateTime", OneOf(&["CreateTime", "LogAppendTime"]), Medium, ClusterWide, Works,
         "Whose clock stamps a record: CreateTime (the producer's) or LogAppendTime (the broker's).";
@@ -104,7 +104,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Threads for each log directory that open logs at start and close them at the end.";
     "num.replica.alter.log.dirs.threads" => Int, null, Any, High, ReadOnly, NoEffect(ONE),
         "Threads that move replicas between directories.";
-    "log.initial.task.delay.ms" => Long, "30000", AtLeast(0), Low, ReadOnly, Works,
+    "log.initial.task.delay.ms" => Long, "30000", AtLeast(0), Low, ReadOnly, NoEffect(INTERNAL),
         "Time from start to the first work in the background, in milliseconds." [hidden];
     "log.message.format.version" => String, null, Any, Low, ReadOnly, NoEffect(REMOVED),
         "Older version of the record format." [hidden];

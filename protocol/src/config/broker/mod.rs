@@ -26,10 +26,14 @@ pub(super) use relation::relations;
 
 pub(super) const ACL: &str = "there is no authorizer yet";
 pub(super) const BUFFER: &str = "buffers are not kept for reuse";
+pub(super) const CHECKPOINT: &str =
+    "all checkpoints are written together, in the interval of the recovery points";
 pub(super) const CLASS: &str = "Java classes are not loaded";
 pub(super) const CLEANER: &str = "the cleaner always runs";
 pub(super) const CODEC: &str = "the offsets topic is not compressed";
+pub(super) const CONSUMER: &str = "groups of the consumer protocol are not served yet";
 pub(super) const INTERNAL: &str = "it belongs to the internals of Kafka";
+pub(super) const LINGER: &str = "what comes together is written together, without a wait";
 pub(super) const META: &str = "the metadata log has its own limits";
 pub(super) const METRICS: &str = "metrics are read from the admin port";
 pub(super) const ONE: &str = "a node does not talk to other brokers yet";
@@ -38,6 +42,7 @@ pub(super) const REMOVED: &str = "Kafka 4 has no such key";
 pub(super) const RUNTIME: &str = "the runtime has one thread for each core";
 pub(super) const SASL: &str = "there is no SASL yet";
 pub(super) const SHARE: &str = "share groups are not served yet";
+pub(super) const SOCKET: &str = "the system sizes the buffers of sockets";
 pub(super) const STREAMS: &str = "streams groups are not served yet";
 pub(super) const TELEMETRY: &str = "client metrics are not kept yet";
 pub(super) const TIER: &str = "there is no tiered storage yet";

@@ -1,6 +1,6 @@
 //! Network, threads, connection limits.
 
-use crate::config::broker::{ONE, RUNTIME, SASL};
+use crate::config::broker::{ONE, RUNTIME, SASL, SOCKET};
 use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{Any, AtLeast, HostCounts};
@@ -18,9 +18,9 @@ pub(super) const KEYS: &[Key] = keys! {
         "Bytes of requests that may be in memory before sockets are no longer read; -1 for the broker's own limit.";
     "socket.request.max.bytes" => Int, "104857600", AtLeast(1), High, ReadOnly, Works,
         "Largest request, in bytes.";
-    "socket.send.buffer.bytes" => Int, "102400", Any, High, ReadOnly, Works,
+    "socket.send.buffer.bytes" => Int, "102400", Any, High, ReadOnly, NoEffect(SOCKET),
         "Send buffer of client sockets, in bytes; -1 for the system's.";
-    "socket.receive.buffer.bytes" => Int, "102400", Any, High, ReadOnly, Works,
+    "socket.receive.buffer.bytes" => Int, "102400", Any, High, ReadOnly, NoEffect(SOCKET),
         "Receive buffer of client sockets, in bytes; -1 for the system's.";
     "socket.listen.backlog.size" => Int, "50", AtLeast(1), Medium, ReadOnly, Works,
         "Connections that wait to be accepted.";

@@ -1,6 +1,6 @@
 //! Replication and fetch.
 
-use crate::config::broker::{CLASS, ONE, PURGATORY, TIER};
+use crate::config::broker::{CHECKPOINT, CLASS, ONE, PURGATORY, TIER};
 use crate::config::key::Effect::{NoEffect, Refused, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{Any, AtLeast};
@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "How long a request of a follower may take, in milliseconds.";
     "replica.socket.receive.buffer.bytes" => Int, "65536", Any, High, ReadOnly, NoEffect(ONE),
         "Receive buffer of the sockets of followers, in bytes.";
-    "replica.high.watermark.checkpoint.interval.ms" => Long, "5000", Any, High, ReadOnly, Works,
+    "replica.high.watermark.checkpoint.interval.ms" => Long, "5000", Any, High, ReadOnly, NoEffect(CHECKPOINT),
         "Time between writes of the high watermarks, in milliseconds.";
     "replica.selector.class" => String, null, Any, Medium, ReadOnly, Refused(CLASS),
         "Class that chooses the replica a consumer reads from.";

@@ -28,8 +28,6 @@ pub(super) const KEYS: &[Key] = keys! {
         "Class that decides whether a configuration may be altered.";
     "config.providers" => List, "", LIST, Low, ClusterWide, Refused(CLASS),
         "Names of providers that values are looked up from.";
-    "max.partitions.per.broker" => Int, "4000", AtLeast(1), Medium, ClusterWide, Works,
-        "Partitions that this broker hosts at most; more are refused. Ours.";
     "unclean.leader.election.interval.ms" => Long, "300000", AtLeast(1), Medium, ReadOnly, NoEffect(INTERNAL),
         "Time between looks for partitions that need an unclean election, in milliseconds." [hidden];
     "leader.imbalance.per.broker.percentage" => Int, "10", Any, Low, ReadOnly, NoEffect(REMOVED),

@@ -161,7 +161,8 @@ def crash(systems, flags, _root):
         system.start()
         found = system.finish(load)
         if found["silent_at_end_ms"] > 1000:
-            raise RuntimeError(f"{system.label} does not serve again: {found}")
+            # What is known then is a lower bound; the other cases must not be lost for it.
+            say(f"{system.label}: does not serve again within the run")
         say(f"{system.label}: {found['longest_gap_ms']:.0f} ms")
         results.setdefault(system.label, []).append(found["longest_gap_ms"])
     for system in systems:

@@ -13,7 +13,8 @@ pub(crate) const ADMIN_PORT: u16 = 9644;
     name = "milena",
     version,
     propagate_version = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = "MILENA_LOG in the environment says what is logged, such as info,openraft=error,milena_broker=debug"
 )]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
@@ -43,7 +44,7 @@ pub(crate) struct Dev {
     /// Directory of the data; it is made where it is missing
     #[arg(long, value_name = "DIR", default_value = "./milena-data")]
     pub(crate) data: PathBuf,
-    /// Port for Kafka clients
+    /// Port for Kafka clients; 0 lets the system choose
     #[arg(long, value_name = "N", default_value_t = 9092)]
     pub(crate) port: u16,
     /// Port of the Schema Registry (reserved)
@@ -55,10 +56,10 @@ pub(crate) struct Dev {
     /// Port of SQL (reserved)
     #[arg(long, value_name = "N", default_value_t = 8088)]
     pub(crate) sql_port: u16,
-    /// Port of health and metrics
+    /// Port of health and metrics; 0 lets the system choose
     #[arg(long, value_name = "N", default_value_t = ADMIN_PORT)]
     pub(crate) admin_port: u16,
-    /// Sets any configuration, may be given several times
+    /// Sets a configuration key of Kafka, such as log.retention.ms=60000; may be given several times
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -75,7 +76,7 @@ pub(crate) struct Server {
     /// quorum of several
     #[arg(long)]
     pub(crate) import: bool,
-    /// Sets any configuration, counts over the file, may be given several times
+    /// Sets a configuration key, counts over file and environment; may be given several times
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -97,7 +98,7 @@ pub(crate) struct Format {
     /// For Kafka's scripts: a single node is what is formatted anyway
     #[arg(short = 's', long, hide = true)]
     pub(crate) standalone: bool,
-    /// Sets any configuration, counts over the file, may be given several times
+    /// Sets a configuration key, counts over file and environment; may be given several times
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -106,13 +107,14 @@ pub(crate) struct Format {
 pub(crate) enum Log {
     /// Prints what is in segment, index, snapshot and checkpoint files
     Dump(Dump),
-    /// Takes a damaged partition back into service at the price of what is damaged
+    /// Takes a damaged partition of a stopped server back into service, without what is damaged
     Repair(Repair),
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Dump {
-    /// The files: .log, .index, .timeindex, .txnindex, .snapshot
+    /// The files: .log, .index, .timeindex, .txnindex, .snapshot, checkpoints, meta.properties,
+    /// partition.metadata
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Prints the records with their keys and values

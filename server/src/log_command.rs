@@ -48,10 +48,10 @@ fn dump_files(flags: &Dump) -> Result<()> {
     let storage = DiskStorage::new();
     let report = dump::dump(&storage, &flags.files, &options, &mut out, &mut faults)?;
     out.flush().context("write to standard output")?;
-    ensure!(report.faults == 0, "{} faults were found", report.faults);
+    ensure!(report.faults == 0, "faults found: {}", report.faults);
     ensure!(
         report.ignored == 0,
-        "{} files were not understood",
+        "files not understood: {}",
         report.ignored
     );
     Ok(())
@@ -60,7 +60,11 @@ fn dump_files(flags: &Dump) -> Result<()> {
 fn repair(flags: &Repair) -> Result<()> {
     let is_live = directory::parse_folder(&flags.partition)
         .is_some_and(|folder| folder.kind == FolderKind::Live);
-    ensure!(is_live, "'{}' is not TOPIC-PARTITION", flags.partition);
+    ensure!(
+        is_live,
+        "'{}' is not TOPIC-PARTITION, such as orders-0",
+        flags.partition
+    );
     let folder = flags.directory.join(&flags.partition);
     let shown = folder.display();
     ensure!(folder.is_dir(), "{shown} is not there");

@@ -150,8 +150,12 @@ fn node_id(
         ));
         return BrokerId::NONE;
     }
+    // A value that was refused has been said already, and cannot be read.
+    if faults.iter().any(|fault| fault.key == key) {
+        return BrokerId::NONE;
+    }
     let id = config.int(key);
-    if id < 0 && !faults.iter().any(|fault| fault.key == key) {
+    if id < 0 {
         faults.push(fault(
             key,
             format!("{key} is {id}: expected a number from 0 up"),

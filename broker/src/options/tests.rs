@@ -87,3 +87,18 @@ fn what_is_not_served_is_refused() {
         assert!(read(Mode::Dev, &[(key, value)]).is_err(), "{key}={value}");
     }
 }
+
+#[test]
+fn an_unreadable_node_id_is_a_fault_among_others() {
+    for id in ["abc", "", "-5", "99999999999", "1.5"] {
+        let faults = read(
+            Mode::Server,
+            &[("node.id", id), ("process.roles", "broker,king")],
+        )
+        .expect_err("faults");
+        for key in ["node.id", "process.roles"] {
+            let count = faults.iter().filter(|fault| *fault == key).count();
+            assert_eq!(count, 1, "{id}: {faults:?}");
+        }
+    }
+}

@@ -302,7 +302,7 @@ fn damage_is_repaired_only_when_loss_is_accepted() {
     check_refused(
         milena(&["log", "dump", segment.to_str().unwrap()]),
         1,
-        &["1 faults"],
+        &["faults found: 1"],
     );
     assert_eq!(fs::read(&segment).unwrap(), bytes);
 

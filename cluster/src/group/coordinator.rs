@@ -6,15 +6,12 @@ use std::sync::Arc;
 use milena_protocol::stored::group::Record;
 use milena_protocol::{ErrorCode, Offset, ProducerId, Timestamp};
 
-use super::classic::Group;
+use super::classic::{Assignment, Group, Replacement, State};
 use super::config::Config;
 use super::durable::Durable;
 use super::event::{Decision, Effect, Event, Token, Waiter};
-use super::join::Replacement;
 use super::request::{FetchOffsets, Producer, Request};
 use super::response::{Joined, Response, Synced};
-use super::state::State;
-use super::sync::Assignment;
 use super::timer::{Timer, Timers};
 
 /// Whether the coordinator serves.

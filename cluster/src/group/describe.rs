@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use milena_protocol::ErrorCode;
 
-use super::classic::Group;
+use super::classic::{Group, State};
 use super::coordinator::{Coordinator, Phase};
 use super::response::{DescribedGroup, DescribedMember, ListedGroup};
-use super::state::State;
 
 /// Type of all groups here.
 const CLASSIC: &str = "classic";

@@ -128,7 +128,7 @@ impl Durable {
             } => {
                 self.groups.remove(&group);
             }
-            Record::Unknown { .. } => {}
+            Record::Consumer { .. } | Record::Unknown { .. } => {}
         }
     }
 

@@ -51,18 +51,15 @@ mod coordinator;
 mod describe;
 mod durable;
 mod event;
-mod join;
-mod member;
 mod offset;
 mod removal;
 mod request;
 mod response;
-mod state;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod timer;
 
+pub use classic::State;
 pub use config::Config;
 pub use coordinator::Coordinator;
 pub use event::{Decision, Effect, Event, Token, Waiter};
@@ -74,4 +71,3 @@ pub use response::{
     DeletedOffsets, DescribedGroup, DescribedMember, FetchedOffset, FetchedOffsets, FetchedTopic,
     Joined, JoinedMember, Left, ListedGroup, Response, Synced, TopicResult,
 };
-pub use state::State;

@@ -7,6 +7,7 @@ use milena_protocol::stored::group::{OffsetCommit, OffsetKey, Record};
 use milena_protocol::wire::STRING_BYTES_MAX;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 
+use super::classic::State;
 use super::coordinator::Coordinator;
 use super::durable::Committed;
 use super::event::{Decision, Waiter};
@@ -16,7 +17,6 @@ use super::request::{
 use super::response::{
     DeletedOffsets, FetchedOffset, FetchedOffsets, FetchedTopic, Response, TopicResult,
 };
-use super::state::State;
 
 impl Coordinator {
     pub(super) fn commit_offsets(&mut self, waiter: Waiter, commit: CommitOffsets) {

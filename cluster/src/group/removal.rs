@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use milena_protocol::stored::group::{OffsetCommit, Record};
 use milena_protocol::{ErrorCode, PartitionIndex, Timestamp};
 
-use super::classic::Group;
+use super::classic::{Group, State};
 use super::coordinator::{Coordinator, Then};
 use super::event::Decision;
 use super::offset::tombstone;
 use super::request::DeletedTopic;
-use super::state::State;
 
 /// Most records of one append where they need not be stored together.
 const RECORDS_PER_APPEND_MAX: usize = 1000;

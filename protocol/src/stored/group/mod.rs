@@ -7,7 +7,8 @@
 //! |---|---|---|---|
 //! | 0, 1 | group string, topic string, partition int32: [`OffsetCommit`] | 0 to 4 | 4, or 1 with an expire timestamp |
 //! | 2 | group string: [`GroupMetadata`] | 0 to 4 | 3 |
-//! | all others | groups of the newer protocols: [`Record::Unknown`] | | |
+//! | 3 to 8, 16 | groups of the consumer protocol: [`ConsumerRecord`] | 0 | 0 |
+//! | all others | share and streams groups: [`Record::Unknown`] | | |
 //!
 //! Key type 0 is older than Kafka 0.9 and never written. Bytes behind the last field are ignored,
 //! as Kafka ignores them: they are somebody's stored data.
@@ -15,6 +16,9 @@
 //! Sources: `OffsetCommitKey.json`, `OffsetCommitValue.json`, `GroupMetadataKey.json`,
 //! `GroupMetadataValue.json` and `GroupCoordinatorRecordHelpers` of Apache Kafka 4.3.
 
+mod consumer;
+#[cfg(test)]
+mod consumer_tests;
 mod metadata;
 mod offset;
 #[cfg(test)]
@@ -27,6 +31,10 @@ use crate::PartitionIndex;
 use crate::wire;
 use crate::wire::{Reader, Writer};
 
+pub use consumer::{
+    ClassicMember, ConsumerMember, ConsumerMetadata, ConsumerRecord, CurrentAssignment,
+    ResolvedExpression, TargetMetadata, TopicMetadata, TopicPartitions,
+};
 pub use metadata::{GroupMetadata, Member};
 pub use offset::{OffsetCommit, OffsetKey};
 
@@ -83,6 +91,13 @@ pub enum Record {
         /// What is known of it.
         metadata: Option<GroupMetadata>,
     },
+    /// A part of a group of the consumer protocol.
+    Consumer {
+        /// Id of the group.
+        group: String,
+        /// The part, or its removal.
+        record: ConsumerRecord,
+    },
     /// A record of another type, kept as it is.
     Unknown {
         /// Type of the key.
@@ -116,6 +131,10 @@ impl Record {
                 group: reader.string().map_err(of_key)?.to_owned(),
                 metadata: decode_value(key_type, value, GroupMetadata::read)?,
             }),
+            _ if consumer::is_consumer_key(key_type) => {
+                let (group, record) = ConsumerRecord::decode(key_type, &mut reader, value)?;
+                Ok(Self::Consumer { group, record })
+            }
             _ => Ok(Self::Unknown {
                 key_type,
                 key: Bytes::copy_from_slice(key),
@@ -142,6 +161,7 @@ impl Record {
                 writer.put_string(group)?;
                 metadata.as_ref().map(GroupMetadata::encode).transpose()?
             }
+            Self::Consumer { group, record } => record.encode(group, &mut writer)?,
             Self::Unknown { key, value, .. } => return Ok((key.clone(), value.clone())),
         };
         Ok((key.freeze(), value))
@@ -152,7 +172,7 @@ impl Record {
     pub fn group(&self) -> Option<&str> {
         match self {
             Self::Offset(key, _) => Some(&key.group),
-            Self::Group { group, .. } => Some(group),
+            Self::Group { group, .. } | Self::Consumer { group, .. } => Some(group),
             Self::Unknown { .. } => None,
         }
     }
@@ -164,6 +184,16 @@ fn decode_value<T>(
     value: Option<&[u8]>,
     read: impl FnOnce(&mut Reader<'_>, i16) -> Result<T, wire::Error>,
 ) -> Result<Option<T>, Error> {
+    decode_value_up_to(4, key_type, value, read)
+}
+
+/// The same, of version 0 to `version_max`.
+fn decode_value_up_to<T>(
+    version_max: i16,
+    key_type: i16,
+    value: Option<&[u8]>,
+    read: impl FnOnce(&mut Reader<'_>, i16) -> Result<T, wire::Error>,
+) -> Result<Option<T>, Error> {
     let Some(value) = value else { return Ok(None) };
     let mut reader = Reader::new(value);
     let version = reader.i16().map_err(|error| Error::Value {
@@ -171,7 +201,7 @@ fn decode_value<T>(
         version: -1,
         error,
     })?;
-    if !(0..=4).contains(&version) {
+    if !(0..=version_max).contains(&version) {
         return Err(Error::ValueVersion { key_type, version });
     }
     let value = read(&mut reader, version).map_err(|error| Error::Value {

@@ -175,12 +175,12 @@ fn what_is_written_is_what_kafka_writes() {
 
 #[test]
 fn records_of_other_types_are_kept_as_they_are() {
-    let key = [0, 3, 0, 1, b'g'];
+    let key = [0, 9, 0, 1, b'g'];
     let record = Record::decode(Some(&key), Some(&[0, 9, 1])).unwrap();
     assert_eq!(
         record,
         Record::Unknown {
-            key_type: 3,
+            key_type: 9,
             key: Bytes::copy_from_slice(&key),
             value: Some(Bytes::from_static(&[0, 9, 1])),
         }
@@ -272,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(key: Vec<u8>, kind in 0_u8..4, version in 0_u8..6, value: Vec<u8>) {
+    fn any_bytes_are_read_or_refused(key: Vec<u8>, kind in 0_u8..18, version in 0_u8..6, value: Vec<u8>) {
         let key = [&[0, kind][..], &key].concat();
         let value = [&[0, version][..], &value].concat();
         let _ = Record::decode(Some(&key), Some(&value));

@@ -6,30 +6,30 @@ use std::sync::Arc;
 use bytes::Bytes;
 use milena_protocol::stored::group as stored;
 
-use super::event::Waiter;
-use super::request::{Join, Protocol};
+use crate::group::event::Waiter;
+use crate::group::request::{Join, Protocol};
 
 /// A member of a group of the classic protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) group_instance_id: Option<String>,
-    pub(super) client_id: String,
-    pub(super) client_host: String,
-    pub(super) rebalance_timeout_ms: i32,
-    pub(super) session_timeout_ms: i32,
+pub(in crate::group) struct Member {
+    pub(in crate::group) group_instance_id: Option<String>,
+    pub(in crate::group) client_id: String,
+    pub(in crate::group) client_host: String,
+    pub(in crate::group) rebalance_timeout_ms: i32,
+    pub(in crate::group) session_timeout_ms: i32,
     /// The most wanted first. A member that was loaded knows only the one that was chosen.
-    pub(super) protocols: Vec<Protocol>,
-    pub(super) assignment: Bytes,
+    pub(in crate::group) protocols: Vec<Protocol>,
+    pub(in crate::group) assignment: Bytes,
     /// Who waits for the end of the join phase.
-    pub(super) join_waiter: Option<Waiter>,
+    pub(in crate::group) join_waiter: Option<Waiter>,
     /// Who waits for the assignment.
-    pub(super) sync_waiter: Option<Waiter>,
+    pub(in crate::group) sync_waiter: Option<Waiter>,
     /// True until the member's first rebalance has ended: its session may end while it waits.
-    pub(super) is_new: bool,
+    pub(in crate::group) is_new: bool,
 }
 
 impl Member {
-    pub(super) fn joining(join: &Join, waiter: Waiter) -> Self {
+    pub(in crate::group) fn joining(join: &Join, waiter: Waiter) -> Self {
         Self {
             group_instance_id: join.group_instance_id.clone(),
             client_id: join.client_id.clone(),
@@ -44,7 +44,7 @@ impl Member {
         }
     }
 
-    pub(super) fn loaded(member: &stored::Member, protocol: &str) -> Self {
+    pub(in crate::group) fn loaded(member: &stored::Member, protocol: &str) -> Self {
         Self {
             group_instance_id: member.group_instance_id.clone(),
             client_id: member.client_id.clone(),
@@ -66,7 +66,7 @@ impl Member {
         }
     }
 
-    pub(super) fn stored(
+    pub(in crate::group) fn stored(
         &self,
         id: &Arc<str>,
         protocol: &str,
@@ -85,7 +85,7 @@ impl Member {
     }
 
     /// What the member says about itself for a protocol; empty where it does not support it.
-    pub(super) fn metadata(&self, protocol: &str) -> Bytes {
+    pub(in crate::group) fn metadata(&self, protocol: &str) -> Bytes {
         self.protocols
             .iter()
             .find(|supported| supported.name == protocol)
@@ -94,12 +94,12 @@ impl Member {
     }
 
     /// Names of the protocols, each once.
-    pub(super) fn protocol_names(&self) -> BTreeSet<&str> {
+    pub(in crate::group) fn protocol_names(&self) -> BTreeSet<&str> {
         names(&self.protocols)
     }
 
     /// The candidate that the member wants most.
-    pub(super) fn vote<'a>(&'a self, candidates: &BTreeSet<&str>) -> Option<&'a str> {
+    pub(in crate::group) fn vote<'a>(&'a self, candidates: &BTreeSet<&str>) -> Option<&'a str> {
         self.protocols
             .iter()
             .map(|protocol| protocol.name.as_str())
@@ -107,13 +107,13 @@ impl Member {
     }
 
     /// True where the member is known to be alive because its request waits here.
-    pub(super) fn has_satisfied_heartbeat(&self) -> bool {
+    pub(in crate::group) fn has_satisfied_heartbeat(&self) -> bool {
         !self.is_new && (self.join_waiter.is_some() || self.sync_waiter.is_some())
     }
 }
 
 /// Names of protocols, each once.
-pub(super) fn names(protocols: &[Protocol]) -> BTreeSet<&str> {
+pub(in crate::group) fn names(protocols: &[Protocol]) -> BTreeSet<&str> {
     protocols
         .iter()
         .map(|protocol| protocol.name.as_str())

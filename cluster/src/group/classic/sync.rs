@@ -7,24 +7,24 @@ use bytes::Bytes;
 use milena_protocol::ErrorCode;
 use milena_protocol::stored::group::Record;
 
-use super::classic::Group;
-use super::coordinator::{Coordinator, Then};
-use super::event::Waiter;
-use super::request::{MemberRef, Sync};
-use super::response::{Response, Synced};
+use super::group::Group;
 use super::state::State;
-use super::timer::Timer;
+use crate::group::coordinator::{Coordinator, Then};
+use crate::group::event::Waiter;
+use crate::group::request::{MemberRef, Sync};
+use crate::group::response::{Response, Synced};
+use crate::group::timer::Timer;
 
 /// The assignment of a generation, while it is being stored.
 #[derive(Clone, Debug)]
-pub(super) struct Assignment {
+pub(in crate::group) struct Assignment {
     group: Arc<str>,
     generation: i32,
     by_member: BTreeMap<String, Bytes>,
 }
 
 impl Coordinator {
-    pub(super) fn sync(&mut self, waiter: Waiter, sync: Sync) {
+    pub(in crate::group) fn sync(&mut self, waiter: Waiter, sync: Sync) {
         let found = self.groups.get_key_value(sync.member.group.as_str());
         let (id, error) = match found {
             Some((id, group)) if group.state() != State::Empty => {
@@ -74,7 +74,7 @@ impl Coordinator {
     }
 
     /// The assignment is stored: all who wait get theirs.
-    pub(super) fn assign(&mut self, assignment: Assignment) {
+    pub(in crate::group) fn assign(&mut self, assignment: Assignment) {
         let Some(group) = self.assignable(&assignment) else {
             return;
         };
@@ -95,7 +95,11 @@ impl Coordinator {
     }
 
     /// The assignment cannot be stored: all have to join again.
-    pub(super) fn assignment_refused(&mut self, assignment: &Assignment, error: ErrorCode) {
+    pub(in crate::group) fn assignment_refused(
+        &mut self,
+        assignment: &Assignment,
+        error: ErrorCode,
+    ) {
         if self.assignable(assignment).is_some() {
             self.reset_assignments(&assignment.group, error);
             self.rebalance_or_complete(&assignment.group);
@@ -111,7 +115,7 @@ impl Coordinator {
     }
 
     /// Takes the assignments back, with an error for all who wait for theirs.
-    pub(super) fn reset_assignments(&mut self, id: &Arc<str>, error: ErrorCode) {
+    pub(in crate::group) fn reset_assignments(&mut self, id: &Arc<str>, error: ErrorCode) {
         let group = self.group_mut(id);
         for member_id in group.member_ids() {
             if let Some(member) = group.member_mut(&member_id) {
@@ -142,7 +146,7 @@ impl Coordinator {
     }
 
     /// Members that have not sent SyncGroup in time are out.
-    pub(super) fn sync_time_ended(&mut self, id: &Arc<str>) {
+    pub(in crate::group) fn sync_time_ended(&mut self, id: &Arc<str>) {
         let Some(group) = self.groups.get_mut(id) else {
             return;
         };
@@ -156,7 +160,7 @@ impl Coordinator {
         self.prepare_rebalance(id);
     }
 
-    pub(super) fn heartbeat(&mut self, member: &MemberRef) -> ErrorCode {
+    pub(in crate::group) fn heartbeat(&mut self, member: &MemberRef) -> ErrorCode {
         let Some((id, group)) = self.groups.get_key_value(member.group.as_str()) else {
             return ErrorCode::UnknownMemberId;
         };
@@ -178,7 +182,7 @@ impl Coordinator {
     }
 
     /// Begins the session of a member anew.
-    pub(super) fn renew_session(&mut self, id: &Arc<str>, member_id: &str) {
+    pub(in crate::group) fn renew_session(&mut self, id: &Arc<str>, member_id: &str) {
         let Some(group) = self.groups.get(id) else {
             return;
         };
@@ -189,7 +193,7 @@ impl Coordinator {
     }
 
     /// The record of a group, with these assignments or those of its members.
-    pub(super) fn group_record(
+    pub(in crate::group) fn group_record(
         &mut self,
         id: &Arc<str>,
         assignments: Option<&BTreeMap<String, Bytes>>,

@@ -8,33 +8,33 @@ use milena_protocol::stored::group::GroupMetadata;
 use milena_protocol::wire::Reader;
 use milena_protocol::{ErrorCode, Timestamp};
 
-use super::event::Waiter;
 use super::member::{self, Member};
-use super::request::{MemberRef, Protocol};
-use super::response::JoinedMember;
 use super::state::State;
+use crate::group::event::Waiter;
+use crate::group::request::{MemberRef, Protocol};
+use crate::group::response::JoinedMember;
 
 /// Type of the protocols of consumers.
 const CONSUMER: &str = "consumer";
 
 /// A group as its coordinator has it in memory.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(in crate::group) struct Group {
     state: State,
-    pub(super) previous_state: State,
+    pub(in crate::group) previous_state: State,
     /// When the group came into its state; -1 where it is not known.
     state_timestamp: Timestamp,
-    pub(super) protocol_type: Option<String>,
-    pub(super) protocol_name: Option<String>,
-    pub(super) generation: i32,
-    pub(super) leader: Option<Arc<str>>,
+    pub(in crate::group) protocol_type: Option<String>,
+    pub(in crate::group) protocol_name: Option<String>,
+    pub(in crate::group) generation: i32,
+    pub(in crate::group) leader: Option<Arc<str>>,
     members: BTreeMap<Arc<str>, Member>,
     /// Member ids by instance id.
     static_members: BTreeMap<String, Arc<str>>,
     /// Ids that were given out by MEMBER_ID_REQUIRED and have not joined yet.
-    pub(super) pending_joins: BTreeSet<Arc<str>>,
+    pub(in crate::group) pending_joins: BTreeSet<Arc<str>>,
     /// Members that have not sent SyncGroup in this generation.
-    pub(super) pending_syncs: BTreeSet<Arc<str>>,
+    pub(in crate::group) pending_syncs: BTreeSet<Arc<str>>,
     /// Members whose JoinGroup waits.
     waiting_join_count: usize,
     /// How many members support a protocol.
@@ -42,16 +42,16 @@ pub(super) struct Group {
     /// Topics of all members; none where they are not known.
     subscribed_topics: Option<BTreeSet<String>>,
     /// True where a member came during the initial delay.
-    pub(super) new_member_added: bool,
+    pub(in crate::group) new_member_added: bool,
     /// The initial delay that runs: its length and what may follow it, in milliseconds.
-    pub(super) initial_delay: Option<(i64, i64)>,
+    pub(in crate::group) initial_delay: Option<(i64, i64)>,
     /// True while the assignment of this generation is being stored.
-    pub(super) is_assigning: bool,
+    pub(in crate::group) is_assigning: bool,
 }
 
 impl Group {
     /// An empty group; `now` is -1 for one that has only offsets.
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(in crate::group) fn new(now: Timestamp) -> Self {
         Self {
             state: State::Empty,
             previous_state: State::Dead,
@@ -74,7 +74,7 @@ impl Group {
     }
 
     /// The group that was stored. Members that cannot be are left out: the bytes are from outside.
-    pub(super) fn loaded(metadata: &GroupMetadata) -> Self {
+    pub(in crate::group) fn loaded(metadata: &GroupMetadata) -> Self {
         let mut group = Self::new(metadata.current_state_timestamp);
         group.generation = metadata.generation;
         group.protocol_name.clone_from(&metadata.protocol);
@@ -107,15 +107,15 @@ impl Group {
         group
     }
 
-    pub(super) const fn state(&self) -> State {
+    pub(in crate::group) const fn state(&self) -> State {
         self.state
     }
 
-    pub(super) const fn state_timestamp(&self) -> Timestamp {
+    pub(in crate::group) const fn state_timestamp(&self) -> Timestamp {
         self.state_timestamp
     }
 
-    pub(super) fn transition_to(&mut self, state: State, now: Timestamp) {
+    pub(in crate::group) fn transition_to(&mut self, state: State, now: Timestamp) {
         assert!(
             self.state.may_become(state),
             "a group does not go from {} to {state}",
@@ -128,14 +128,14 @@ impl Group {
     }
 
     /// Takes back the transition to `Dead`, with the time of the state before.
-    pub(super) fn revive(&mut self) {
+    pub(in crate::group) fn revive(&mut self) {
         if self.state == State::Dead {
             self.state = State::Empty;
         }
     }
 
     /// Marks the group as being deleted. It keeps the time of its state for [`Group::revive`].
-    pub(super) fn condemn(&mut self) {
+    pub(in crate::group) fn condemn(&mut self) {
         assert!(
             self.state == State::Empty,
             "a group in {} is deleted",
@@ -144,48 +144,48 @@ impl Group {
         self.state = State::Dead;
     }
 
-    pub(super) fn members(&self) -> &BTreeMap<Arc<str>, Member> {
+    pub(in crate::group) fn members(&self) -> &BTreeMap<Arc<str>, Member> {
         &self.members
     }
 
-    pub(super) fn member_ids(&self) -> Vec<Arc<str>> {
+    pub(in crate::group) fn member_ids(&self) -> Vec<Arc<str>> {
         self.members.keys().cloned().collect()
     }
 
-    pub(super) fn has_member(&self, id: &str) -> bool {
+    pub(in crate::group) fn has_member(&self, id: &str) -> bool {
         self.members.contains_key(id)
     }
 
-    pub(super) fn member(&self, id: &str) -> Option<&Member> {
+    pub(in crate::group) fn member(&self, id: &str) -> Option<&Member> {
         self.members.get(id)
     }
 
     /// A member, to change what neither counts nor names it.
-    pub(super) fn member_mut(&mut self, id: &str) -> Option<&mut Member> {
+    pub(in crate::group) fn member_mut(&mut self, id: &str) -> Option<&mut Member> {
         self.members.get_mut(id)
     }
 
-    pub(super) fn is_leader(&self, id: &str) -> bool {
+    pub(in crate::group) fn is_leader(&self, id: &str) -> bool {
         self.leader.as_deref() == Some(id)
     }
 
-    pub(super) fn leader_name(&self) -> String {
+    pub(in crate::group) fn leader_name(&self) -> String {
         self.leader.as_deref().unwrap_or_default().to_owned()
     }
 
-    pub(super) fn static_member_id(&self, instance: &str) -> Option<Arc<str>> {
+    pub(in crate::group) fn static_member_id(&self, instance: &str) -> Option<Arc<str>> {
         self.static_members.get(instance).cloned()
     }
 
-    pub(super) fn is_consumer_group(&self) -> bool {
+    pub(in crate::group) fn is_consumer_group(&self) -> bool {
         self.protocol_type.as_deref() == Some(CONSUMER)
     }
 
-    pub(super) const fn knows_subscriptions(&self) -> bool {
+    pub(in crate::group) const fn knows_subscriptions(&self) -> bool {
         self.subscribed_topics.is_some()
     }
 
-    pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
+    pub(in crate::group) fn is_subscribed_to(&self, topic: &str) -> bool {
         match &self.subscribed_topics {
             Some(topics) => topics.contains(topic),
             None => self.is_consumer_group(),
@@ -193,7 +193,7 @@ impl Group {
     }
 
     /// The longest rebalance timeout of a member in milliseconds; 0 without members.
-    pub(super) fn rebalance_timeout_ms(&self) -> i64 {
+    pub(in crate::group) fn rebalance_timeout_ms(&self) -> i64 {
         let timeouts = self
             .members
             .values()
@@ -203,12 +203,12 @@ impl Group {
             .map_or(0, |timeout| i64::from(timeout.max(0)))
     }
 
-    pub(super) fn has_all_joined(&self) -> bool {
+    pub(in crate::group) fn has_all_joined(&self) -> bool {
         self.members.len() == self.waiting_join_count && self.pending_joins.is_empty()
     }
 
     /// True where `group.max.size` leaves room for a join of `member_id`.
-    pub(super) fn has_room_for(&self, member_id: &str, size_max: usize) -> bool {
+    pub(in crate::group) fn has_room_for(&self, member_id: &str, size_max: usize) -> bool {
         match self.state {
             State::Empty | State::Dead => true,
             State::PreparingRebalance => {
@@ -223,7 +223,7 @@ impl Group {
     }
 
     /// True where a member with these protocols can be in the group.
-    pub(super) fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
+    pub(in crate::group) fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
         if self.state == State::Empty {
             return !protocol_type.is_empty() && !protocols.is_empty();
         }
@@ -238,11 +238,11 @@ impl Group {
     }
 
     /// The id and instance id are those of a member.
-    pub(super) fn validate(&self, member: &MemberRef) -> Result<(), ErrorCode> {
+    pub(in crate::group) fn validate(&self, member: &MemberRef) -> Result<(), ErrorCode> {
         self.validate_ids(&member.member_id, member.group_instance_id.as_deref())
     }
 
-    pub(super) fn validate_ids(
+    pub(in crate::group) fn validate_ids(
         &self,
         member_id: &str,
         instance: Option<&str>,
@@ -262,7 +262,7 @@ impl Group {
     }
 
     /// May this member commit offsets?
-    pub(super) fn validate_commit(
+    pub(in crate::group) fn validate_commit(
         &self,
         member: &MemberRef,
         is_transactional: bool,
@@ -293,7 +293,7 @@ impl Group {
     }
 
     /// Adds a member that is none yet.
-    pub(super) fn add(&mut self, id: Arc<str>, protocol_type: &str, member: Member) {
+    pub(in crate::group) fn add(&mut self, id: Arc<str>, protocol_type: &str, member: Member) {
         if self.members.is_empty() {
             self.protocol_type = Some(protocol_type.to_owned());
         }
@@ -316,7 +316,7 @@ impl Group {
     }
 
     /// Removes a member, or a pending one. The caller answers who waits for it.
-    pub(super) fn remove(&mut self, id: &str) -> Option<Member> {
+    pub(in crate::group) fn remove(&mut self, id: &str) -> Option<Member> {
         self.pending_joins.remove(id);
         self.pending_syncs.remove(id);
         let member = self.members.remove(id)?;
@@ -335,7 +335,7 @@ impl Group {
 
     /// Gives a static member another id, and returns it as it was. Whoever waited for it is taken
     /// off.
-    pub(super) fn rename_static(&mut self, old: &str, new: &Arc<str>) -> Option<Member> {
+    pub(in crate::group) fn rename_static(&mut self, old: &str, new: &Arc<str>) -> Option<Member> {
         let was_leader = self.is_leader(old);
         let was_pending_sync = self.pending_syncs.contains(old);
         let member = self.remove(old)?;
@@ -353,7 +353,7 @@ impl Group {
     }
 
     /// Takes over what a member says when it joins again, and returns who waited before.
-    pub(super) fn update(
+    pub(in crate::group) fn update(
         &mut self,
         id: &str,
         protocols: Vec<Protocol>,
@@ -373,7 +373,7 @@ impl Group {
     }
 
     /// Who waits for the end of the join phase of a member; it waits no longer.
-    pub(super) fn take_join_waiter(&mut self, id: &str) -> Option<Waiter> {
+    pub(in crate::group) fn take_join_waiter(&mut self, id: &str) -> Option<Waiter> {
         let waiter = self.members.get_mut(id)?.join_waiter.take()?;
         self.waiting_join_count -= 1;
         Some(waiter)
@@ -395,7 +395,7 @@ impl Group {
 
     /// Makes a member leader that has joined again, where the leader has not. False where none has
     /// joined.
-    pub(super) fn elect_joined_leader(&mut self) -> bool {
+    pub(in crate::group) fn elect_joined_leader(&mut self) -> bool {
         let leader = self
             .leader
             .as_deref()
@@ -413,7 +413,7 @@ impl Group {
     }
 
     /// The protocol that most members want of those that all support. Of equals the first by name.
-    pub(super) fn select_protocol(&self) -> Option<String> {
+    pub(in crate::group) fn select_protocol(&self) -> Option<String> {
         let candidates: BTreeSet<&str> = self
             .supporters
             .iter()
@@ -432,7 +432,7 @@ impl Group {
     }
 
     /// Begins the next generation with those who have joined.
-    pub(super) fn next_generation(&mut self, now: Timestamp) {
+    pub(in crate::group) fn next_generation(&mut self, now: Timestamp) {
         // Java would go on with negative numbers, which mean something else.
         self.generation = self.generation.checked_add(1).unwrap_or(0);
         self.protocol_name = self.select_protocol();
@@ -468,7 +468,7 @@ impl Group {
     }
 
     /// The members with their metadata, for the leader.
-    pub(super) fn joined_members(&self) -> Vec<JoinedMember> {
+    pub(in crate::group) fn joined_members(&self) -> Vec<JoinedMember> {
         let protocol = self.protocol_name.as_deref().unwrap_or_default();
         self.members
             .iter()
@@ -481,7 +481,10 @@ impl Group {
     }
 
     /// What is to be stored of the group, with the members' assignments or those given.
-    pub(super) fn metadata(&self, assignments: Option<&BTreeMap<String, Bytes>>) -> GroupMetadata {
+    pub(in crate::group) fn metadata(
+        &self,
+        assignments: Option<&BTreeMap<String, Bytes>>,
+    ) -> GroupMetadata {
         let protocol = self.protocol_name.as_deref().unwrap_or_default();
         let members = self.members.iter().map(|(id, member)| {
             let assignment = match assignments {
@@ -500,7 +503,7 @@ impl Group {
         }
     }
 
-    pub(super) fn check_invariants(&self, id: &str) {
+    pub(in crate::group) fn check_invariants(&self, id: &str) {
         let waiting = self
             .members
             .values()

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use milena_protocol::ErrorCode;
 use milena_protocol::stored::group::Record;
 
-use super::classic::Group;
-use super::coordinator::{Coordinator, Then};
-use super::event::{Token, Waiter};
+use super::group::Group;
 use super::member::Member;
-use super::request::{Join, Leave, LeavingMember, Protocol};
-use super::response::{Joined, Left, Response, Synced};
 use super::state::State;
-use super::timer::Timer;
+use crate::group::coordinator::{Coordinator, Then};
+use crate::group::event::{Token, Waiter};
+use crate::group::request::{Join, Leave, LeavingMember, Protocol};
+use crate::group::response::{Joined, Left, Response, Synced};
+use crate::group::timer::Timer;
 
 /// Shortest wait in milliseconds for members of whom none has joined again: a rebalance timeout of
 /// 0 must not keep the coordinator busy.
@@ -20,7 +20,7 @@ const REJOIN_WAIT_MS_MIN: i64 = 100;
 
 /// A static member that came back to a stable group, while that is being stored.
 #[derive(Clone, Debug)]
-pub(super) struct Replacement {
+pub(in crate::group) struct Replacement {
     group: Arc<str>,
     instance: String,
     old_id: Arc<str>,
@@ -34,7 +34,7 @@ pub(super) struct Replacement {
 }
 
 impl Coordinator {
-    pub(super) fn join(&mut self, waiter: Waiter, join: Join) {
+    pub(in crate::group) fn join(&mut self, waiter: Waiter, join: Join) {
         let name = join.group.as_str();
         let Some((id, group)) = self.groups.get_key_value(name) else {
             return self.join_new_group(waiter, join);
@@ -215,7 +215,7 @@ impl Coordinator {
     }
 
     /// The new id of a static member is stored.
-    pub(super) fn replaced(&mut self, replacement: &Replacement) {
+    pub(in crate::group) fn replaced(&mut self, replacement: &Replacement) {
         let Some(group) = self.replaceable(replacement) else {
             return;
         };
@@ -232,7 +232,11 @@ impl Coordinator {
     }
 
     /// The new id of a static member cannot be stored: the old one holds.
-    pub(super) fn replacement_refused(&mut self, replacement: Replacement, error: ErrorCode) {
+    pub(in crate::group) fn replacement_refused(
+        &mut self,
+        replacement: Replacement,
+        error: ErrorCode,
+    ) {
         let Some(group) = self.replaceable(&replacement) else {
             return;
         };
@@ -269,7 +273,7 @@ impl Coordinator {
         (is_there && is_waiting && group.state() == State::Stable).then_some(group)
     }
 
-    pub(super) fn rebalance_or_complete(&mut self, id: &Arc<str>) -> Option<Token> {
+    pub(in crate::group) fn rebalance_or_complete(&mut self, id: &Arc<str>) -> Option<Token> {
         match self.group_mut(id).state() {
             State::PreparingRebalance => self.complete_join_phase(id),
             State::Dead => None,
@@ -289,7 +293,7 @@ impl Coordinator {
     }
 
     /// Begins a rebalance. The token is that of an append, where the group is empty at once.
-    pub(super) fn prepare_rebalance(&mut self, id: &Arc<str>) -> Option<Token> {
+    pub(in crate::group) fn prepare_rebalance(&mut self, id: &Arc<str>) -> Option<Token> {
         if self.group_mut(id).state() == State::CompletingRebalance {
             self.reset_assignments(id, ErrorCode::RebalanceInProgress);
         }
@@ -316,7 +320,7 @@ impl Coordinator {
         None
     }
 
-    pub(super) fn join_time_ended(&mut self, id: &Arc<str>) {
+    pub(in crate::group) fn join_time_ended(&mut self, id: &Arc<str>) {
         let now = self.now;
         let delay_ms_max = self.config.initial_rebalance_delay_ms;
         let Some(group) = self.groups.get_mut(id) else {
@@ -391,7 +395,7 @@ impl Coordinator {
         None
     }
 
-    pub(super) fn session_ended(&mut self, id: &Arc<str>, member_id: &Arc<str>) {
+    pub(in crate::group) fn session_ended(&mut self, id: &Arc<str>, member_id: &Arc<str>) {
         let Some(group) = self.groups.get_mut(id) else {
             return;
         };
@@ -413,7 +417,7 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn leave(&mut self, waiter: Waiter, leave: Leave) {
+    pub(in crate::group) fn leave(&mut self, waiter: Waiter, leave: Leave) {
         let Some((id, group)) = self.groups.get_key_value(leave.group.as_str()) else {
             let left = leave.all(ErrorCode::UnknownMemberId);
             return self.reply(waiter, Response::Leave(left));
@@ -469,7 +473,12 @@ impl Coordinator {
     }
 
     /// Removes a member or a pending one with its session, and answers who waits for it.
-    pub(super) fn drop_member(&mut self, id: &Arc<str>, member_id: &str, error: ErrorCode) {
+    pub(in crate::group) fn drop_member(
+        &mut self,
+        id: &Arc<str>,
+        member_id: &str,
+        error: ErrorCode,
+    ) {
         self.timers
             .cancel(&Timer::Session(id.clone(), Arc::from(member_id)));
         let Some(member) = self.group_mut(id).remove(member_id) else {
@@ -483,7 +492,12 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn set_session(&mut self, id: &Arc<str>, member_id: &Arc<str>, timeout_ms: i64) {
+    pub(in crate::group) fn set_session(
+        &mut self,
+        id: &Arc<str>,
+        member_id: &Arc<str>,
+        timeout_ms: i64,
+    ) {
         let timer = Timer::Session(id.clone(), member_id.clone());
         self.timers.set(timer, self.now.plus_ms(timeout_ms));
     }
@@ -493,7 +507,7 @@ impl Coordinator {
     }
 
     /// A group that the caller has found.
-    pub(super) fn group_mut(&mut self, id: &Arc<str>) -> &mut Group {
+    pub(in crate::group) fn group_mut(&mut self, id: &Arc<str>) -> &mut Group {
         self.groups.get_mut(id).expect("the caller found the group")
     }
 }

@@ -31,7 +31,7 @@ impl State {
     }
 
     /// True where a rebalance takes a group from this state to `next`.
-    pub(super) const fn may_become(self, next: Self) -> bool {
+    pub(in crate::group) const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
             (

@@ -1,39 +1,15 @@
-//! Records of a coordinator as batches, there and back.
+//! Records of a coordinator as they are read back.
 
-use bytes::BytesMut;
-use milena_cluster::group::{Coordinator, Producer};
-use milena_log::validate::ValidBatch;
-use milena_protocol::batch::{BatchBuilder, BatchHeader, Compression, HeaderError, Records};
+use milena_cluster::group::Coordinator;
+use milena_protocol::batch::{BatchHeader, HeaderError, Records};
 use milena_protocol::stored::group::Record;
-use milena_protocol::{ErrorCode, Offset, ProducerId, Sequence, Timestamp};
+use milena_protocol::{Offset, ProducerId};
 use tracing::{error, warn};
 
 /// Most bytes that a batch may inflate to.
 const INFLATED_BYTES_MAX: usize = 1 << 30;
 /// Type of the control record that ends a transaction well.
 const COMMIT: i16 = 1;
-
-/// The batch of these records.
-pub(super) fn build(
-    records: &[Record],
-    producer: Option<Producer>,
-    compression: Compression,
-    now: Timestamp,
-) -> Result<ValidBatch, ErrorCode> {
-    let mut builder = BatchBuilder::new(compression, None);
-    if let Some(producer) = producer {
-        builder.set_producer(producer.id, producer.epoch, Sequence::NONE);
-        builder.set_transactional();
-    }
-    for record in records {
-        let (key, value) = record.encode().map_err(|_| ErrorCode::MessageTooLarge)?;
-        builder
-            .append(now, Some(&key), value.as_deref(), [])
-            .map_err(|_| ErrorCode::RecordListTooLarge)?;
-    }
-    let bytes = BytesMut::from(builder.finish(Offset(0)).as_slice());
-    ValidBatch::of_broker(bytes).map_err(|invalid| invalid.code)
-}
 
 /// Applies the whole batches in `bytes` to a coordinator that loads, except records before `from`.
 /// Returns the offset after the last one; none where the bytes are damaged. A read ends anywhere: a

@@ -4,6 +4,7 @@
 //! Requests step it under its lock; one task per shard feeds it what becomes of its appends, in the
 //! order of the log, and its timers. A partition that is newly led is read first, off the runtime.
 
+mod appends;
 mod batch;
 mod load;
 mod shard;
@@ -17,10 +18,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use milena_cluster::group::{Config, DeletedTopic, DescribedGroup, ListedGroup, Request, Response};
+use milena_log::validate::ValidBatch;
 use milena_protocol::batch::Compression;
 use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::group::partition_for;
-use milena_protocol::{ErrorCode, PartitionIndex};
+use milena_protocol::{ErrorCode, PartitionIndex, ProducerId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -185,6 +187,26 @@ impl Groups {
             Some(shard) => shard.request(request).await,
             None => request.refused(ErrorCode::NotCoordinator),
         }
+    }
+
+    /// Appends the end of a transaction to a partition of `__consumer_offsets`, and waits until the
+    /// coordinator there has applied it.
+    ///
+    /// # Errors
+    /// `NOT_COORDINATOR`, `COORDINATOR_LOAD_IN_PROGRESS`, and why the marker is not stored.
+    pub(crate) async fn write_marker(
+        &self,
+        partition: PartitionIndex,
+        batch: ValidBatch,
+        producer: ProducerId,
+        is_commit: bool,
+    ) -> Result<(), ErrorCode> {
+        let shard = {
+            let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+            shards.get(&partition).map(Arc::clone)
+        };
+        let shard = shard.ok_or(ErrorCode::NotCoordinator)?;
+        shard.write_marker(batch, producer, is_commit).await
     }
 
     /// Deletes groups, each by its coordinator. Every group is answered, in the order of the request.

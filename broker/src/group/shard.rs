@@ -1,64 +1,56 @@
 //! One coordinator with its partition, its waiting requests and its task.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use milena_cluster::group::{
-    Coordinator, DeletedTopic, Effect, Event, Producer, Request, Response, Token, Waiter,
-};
-use milena_protocol::stored::group::Record;
-use milena_protocol::{ErrorCode, Offset, Timestamp};
+use milena_cluster::group::{Coordinator, DeletedTopic, Effect, Event, Request, Response, Waiter};
+use milena_protocol::{Offset, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use super::appends::Appends;
 use super::steady::SteadyClock;
-use super::{Settings, batch, load};
-use crate::completion::Completion;
-use crate::partition::{Append, Partition};
+use super::{Settings, load};
+use crate::partition::Partition;
 
 /// Longest sleep of the task; nothing depends on it.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// A load that waits longer for its records to be committed is told of.
 const COMMIT_WARN_AFTER: Duration = Duration::from_secs(10);
 
-/// An append whose end is not known yet.
-#[derive(Debug)]
-struct InFlight {
-    token: Token,
-    completion: Arc<Completion>,
-    /// When those who wait for it are told; none once they were.
-    deadline: Option<Instant>,
-}
-
 /// What the lock protects. It is taken before the lock of the partition.
 #[derive(Debug)]
-struct Inner {
-    core: Coordinator,
-    clock: SteadyClock,
+pub(super) struct Inner {
+    pub(super) core: Coordinator,
+    pub(super) clock: SteadyClock,
     waiters: BTreeMap<u64, oneshot::Sender<Response>>,
     waiter_count: u64,
-    /// Appends in the order of the log; as many as there are requests, whose number is bounded by
-    /// those who make them, and a few of the coordinator's own.
-    appends: VecDeque<InFlight>,
+    /// The request that is being stepped, and its answer if it has one at once.
+    current: Option<(Waiter, Option<Response>)>,
+    pub(super) appends: Appends,
     /// Topics that were deleted during the load.
     deleted: Vec<DeletedTopic>,
-    is_loaded: bool,
-    has_resigned: bool,
-    /// Until when the task sleeps.
+    pub(super) is_loaded: bool,
+    pub(super) has_resigned: bool,
+    /// Until when the task sleeps by the clock of the coordinator.
     sleeps_until: Option<Timestamp>,
+    /// Until when the task sleeps at most.
+    wakes_at: Instant,
+    /// True where something was appended since the task has looked.
+    has_appended: bool,
 }
 
 /// The coordinator of one partition.
 #[derive(Debug)]
 pub(super) struct Shard {
-    partition: Arc<Partition>,
-    settings: Settings,
+    pub(super) partition: Arc<Partition>,
+    pub(super) settings: Settings,
     /// Wakes the task: an append has ended, or a timer ends before the task would look.
-    wake: Arc<Notify>,
+    pub(super) wake: Arc<Notify>,
     inner: Mutex<Inner>,
 }
 
@@ -71,11 +63,14 @@ impl Shard {
             clock: SteadyClock::new(),
             waiters: BTreeMap::new(),
             waiter_count: 0,
-            appends: VecDeque::new(),
+            current: None,
+            appends: Appends::default(),
             deleted: Vec::new(),
             is_loaded: false,
             has_resigned: false,
             sleeps_until: None,
+            wakes_at: Instant::now(),
+            has_appended: false,
         };
         Arc::new(Self {
             partition,
@@ -120,25 +115,22 @@ impl Shard {
     /// # Cancel safety
     /// The request stands; its answer is lost.
     pub(super) async fn request(&self, request: Request) -> Response {
-        let refused = request.clone();
         let answer = {
             let mut inner = self.lock();
-            let (sender, receiver) = oneshot::channel();
             inner.waiter_count += 1;
-            let waiter = inner.waiter_count;
-            inner.waiters.insert(waiter, sender);
-            self.step(
-                &mut inner,
-                Event::Request {
-                    waiter: Waiter(waiter),
-                    request,
-                },
-            );
+            let waiter = Waiter(inner.waiter_count);
+            inner.current = Some((waiter, None));
+            self.step(&mut inner, Event::Request { waiter, request });
+            if let Some((_, Some(response))) = inner.current.take() {
+                return response;
+            }
+            let (sender, receiver) = oneshot::channel();
+            inner.waiters.insert(waiter.0, sender);
             receiver
         };
         answer
             .await
-            .unwrap_or_else(|_| refused.refused(ErrorCode::NotCoordinator))
+            .expect("the shard lives while it is asked, and gives a sender up only by an answer")
     }
 
     /// Forgets the offsets of topics that are gone.
@@ -160,7 +152,7 @@ impl Shard {
         self.wake.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -227,8 +219,10 @@ impl Shard {
     /// the shard has resigned.
     fn turn(&self) -> Option<Duration> {
         let mut inner = self.lock();
-        self.feed_ended(&mut inner);
-        self.feed_timeouts(&mut inner);
+        self.carry_out(&mut inner, Vec::new());
+        for token in inner.appends.take_late(Instant::now()) {
+            self.step(&mut inner, Event::TimedOut { token });
+        }
         if inner.has_resigned {
             return None;
         }
@@ -246,75 +240,42 @@ impl Shard {
         let until_timer = timer.map_or(SLEEP_MAX, |deadline| {
             Duration::from_millis(u64::try_from(deadline.ms_since(now)).unwrap_or(0))
         });
-        let next = inner.appends.iter().find_map(|append| append.deadline);
-        let until_timeout = next.map_or(SLEEP_MAX, |deadline| {
-            deadline.saturating_duration_since(Instant::now())
+        // Where appends come they come again: without this every one would wake the task, only to
+        // let it know of a timeout.
+        let idle = if std::mem::take(&mut inner.has_appended) {
+            self.settings.commit_timeout
+        } else {
+            SLEEP_MAX
+        };
+        let at = Instant::now();
+        let until_timeout = inner.appends.next_deadline().map_or(idle, |deadline| {
+            deadline.saturating_duration_since(at).min(idle)
         });
-        Some(until_timer.min(until_timeout).min(SLEEP_MAX))
+        let sleep = until_timer.min(until_timeout).min(SLEEP_MAX);
+        inner.wakes_at = at + sleep;
+        Some(sleep)
     }
 
-    /// Feeds the appends that have ended, up to the first one that has not.
-    fn feed_ended(&self, inner: &mut Inner) {
-        while inner
-            .appends
-            .front()
-            .is_some_and(|append| append.completion.is_done())
-        {
-            let Some(append) = inner.appends.pop_front() else {
-                return;
-            };
-            let Some(outcome) = append.completion.take().into_iter().next() else {
-                continue;
-            };
-            let result = match outcome.error {
-                ErrorCode::None => Ok(outcome.base_offset),
-                error => Err(error),
-            };
-            // A full disk refuses records too, until it has room again; those are in no log.
-            let is_uncertain = match outcome.error {
-                ErrorCode::NotLeaderOrFollower => true,
-                ErrorCode::KafkaStorageError => self.partition.is_offline(),
-                _ => false,
-            };
-            if is_uncertain {
-                // The records may be in the log: only a new load tells.
-                warn!(partition = %self.partition.topic_partition(), code = outcome.error.name(),
-                    "append of the group coordinator failed; it resigns");
-                self.resign_locked(inner);
-                return;
-            }
-            self.step(
-                inner,
-                Event::Appended {
-                    token: append.token,
-                    result,
-                },
-            );
+    /// Makes sure that the task looks at `deadline` or before.
+    pub(super) fn wake_by(&self, inner: &mut Inner, deadline: Instant) {
+        inner.has_appended = true;
+        if deadline < inner.wakes_at {
+            inner.wakes_at = deadline;
+            self.wake.notify_one();
         }
     }
 
-    fn feed_timeouts(&self, inner: &mut Inner) {
-        let now = Instant::now();
-        let late: Vec<Token> = inner
-            .appends
-            .iter_mut()
-            .filter(|append| append.deadline.is_some_and(|deadline| deadline <= now))
-            .map(|append| {
-                append.deadline = None;
-                append.token
-            })
-            .collect();
-        for token in late {
-            self.step(inner, Event::TimedOut { token });
-        }
-    }
-
-    fn resign_locked(&self, inner: &mut Inner) {
+    pub(super) fn resign_locked(&self, inner: &mut Inner) {
         inner.has_resigned = true;
         inner.appends.clear();
         let mut effects = Vec::new();
         inner.core.resign(&mut effects);
-        self.carry_out(inner, effects);
+        for effect in effects {
+            if let Effect::Reply { waiter, response } = effect {
+                inner.answer(waiter, response);
+            }
+        }
+        self.wake.notify_one();
     }
 
     fn step(&self, inner: &mut Inner, event: Event) {
@@ -324,33 +285,13 @@ impl Shard {
         self.carry_out(inner, effects);
     }
 
-    /// Does what the coordinator wants; an append that is refused at once is fed back at once.
-    fn carry_out(&self, inner: &mut Inner, effects: Vec<Effect>) {
-        let mut effects = VecDeque::from(effects);
-        while let Some(effect) = effects.pop_front() {
-            match effect {
-                Effect::Reply { waiter, response } => {
-                    if let Some(sender) = inner.waiters.remove(&waiter.0) {
-                        // The client may be gone.
-                        drop(sender.send(response));
-                    }
-                }
-                Effect::Append {
-                    token,
-                    records,
-                    producer,
-                } => {
-                    if let Err(error) = self.append(inner, token, &records, producer) {
-                        let now = inner.clock.now();
-                        let event = Event::Appended {
-                            token,
-                            result: Err::<Offset, _>(error),
-                        };
-                        let mut more = Vec::new();
-                        inner.core.step(now, event, &mut more);
-                        effects.extend(more);
-                    }
-                }
+    /// Does what the coordinator wants, until nothing more has ended.
+    pub(super) fn carry_out(&self, inner: &mut Inner, mut effects: Vec<Effect>) {
+        loop {
+            self.carry_out_once(inner, &mut effects);
+            self.flush_if_idle(inner);
+            if !self.feed_ended(inner, &mut effects) {
+                break;
             }
         }
         let timer = inner.core.next_deadline();
@@ -364,32 +305,39 @@ impl Shard {
         }
     }
 
-    fn append(
-        &self,
-        inner: &mut Inner,
-        token: Token,
-        records: &[Record],
-        producer: Option<Producer>,
-    ) -> Result<(), ErrorCode> {
-        let now = inner.clock.now();
-        let records = batch::build(records, producer, self.settings.compression, now)?;
-        let completion = Completion::new(1, Arc::clone(&self.wake));
-        inner.appends.push_back(InFlight {
-            token,
-            completion: Arc::clone(&completion),
-            deadline: Some(Instant::now() + self.settings.commit_timeout),
-        });
-        // Under the lock, so that the order of the log is that of the tokens.
-        self.partition.append(Append {
-            records,
-            all: true,
-            completion,
-            slot: 0,
-        });
-        if inner.appends.len() == 1 {
-            // The task knows of no timeout yet.
-            self.wake.notify_one();
+    /// Does what the coordinator wants; an append that is refused at once is fed back at once.
+    fn carry_out_once(&self, inner: &mut Inner, effects: &mut Vec<Effect>) {
+        while !effects.is_empty() {
+            for effect in std::mem::take(effects) {
+                match effect {
+                    Effect::Reply { waiter, response } => inner.answer(waiter, response),
+                    Effect::Append {
+                        token,
+                        records,
+                        producer,
+                    } => {
+                        if let Err(error) = self.append(inner, token, &records, producer) {
+                            let now = inner.clock.now();
+                            let result = Err(error);
+                            let event = Event::Appended { token, result };
+                            inner.core.step(now, event, effects);
+                        }
+                    }
+                }
+            }
         }
-        Ok(())
+    }
+}
+
+impl Inner {
+    fn answer(&mut self, waiter: Waiter, response: Response) {
+        if let Some((current, answer @ None)) = &mut self.current
+            && *current == waiter
+        {
+            *answer = Some(response);
+        } else if let Some(sender) = self.waiters.remove(&waiter.0) {
+            // The client may be gone.
+            drop(sender.send(response));
+        }
     }
 }

@@ -38,6 +38,7 @@ pub(crate) use relocate::{COMPLETE, Copy, RelocateError, Relocation};
 pub(crate) use settings::Settings;
 pub(crate) use waiters::FetchWaiter;
 
+use self::syncer::Unsynced;
 use self::tail::Tail;
 use self::waiters::{AckWaiters, FetchWaiters};
 use crate::clock;
@@ -331,8 +332,9 @@ impl Partition {
         }
     }
 
-    /// Makes everything durable that is appended. Called by the syncer's thread.
-    pub(crate) fn sync(self: &Arc<Self>) {
+    /// Makes everything durable that is appended. Called by the syncer's thread. Returns what stood
+    /// above the high watermark when the sync began.
+    fn sync(self: &Arc<Self>) -> Unsynced {
         // Cleared first: what is appended from here on queues the partition again.
         self.queued_for_sync.store(false, Ordering::Release);
         let begun = self.with(|state| {
@@ -341,10 +343,14 @@ impl Partition {
                 return None;
             }
             let ticket = state.log.begin_sync()?;
-            Some((ticket, state.incarnation, self.directory()))
+            let unsynced = Unsynced {
+                batches: state.above_hw.len(),
+                bytes: state.above_hw.iter().map(|(_, bytes)| bytes).sum(),
+            };
+            Some((ticket, state.incarnation, self.directory(), unsynced))
         });
-        let Some((ticket, incarnation, directory)) = begun else {
-            return;
+        let Some((ticket, incarnation, directory, unsynced)) = begun else {
+            return Unsynced::default();
         };
         let started = clock::instant();
         let synced = ticket.sync();
@@ -375,6 +381,7 @@ impl Partition {
             // here any more and queue the partition for those who wait.
             self.queue_sync();
         }
+        unsynced
     }
 }
 

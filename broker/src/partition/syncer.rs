@@ -4,7 +4,9 @@
 //! syncs one partition after the other (several at once where there are many) and publishes each as
 //! soon as it is done; what is appended
 //! meanwhile is covered by the next round. So every producer waits for at most the round under way
-//! and its own, however many there are.
+//! and its own, however many there are. After a round that made several full batches durable it
+//! pauses for as long as the round took, so that the next one covers more: a sync costs the processor
+//! as much for one batch as for ten.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,13 +14,45 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Partition;
+use crate::clock;
 
 /// Partitions of a round from which on several threads sync them.
 const WIDE_ROUND: usize = 16;
 /// Threads of such a round: file systems make the syncs of several files durable with one write.
 const ROUND_THREADS: usize = 8;
+/// Longest pause after a round.
+const PAUSE_MAX: Duration = Duration::from_millis(1);
+/// Size of a batch from which on it was filled by its producer, which so has more of them.
+const FILLED_BATCH_BYTES: i64 = 4096;
+
+/// Batches that were not durable when a sync began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unsynced {
+    /// How many.
+    pub(super) batches: usize,
+    /// Their size.
+    pub(super) bytes: i64,
+}
+
+impl Unsynced {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            batches: self.batches + other.batches,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    /// True where several full batches came while the round before ran: their producers send ahead
+    /// of their acknowledgements, and it costs them nothing if one sync covers more. A producer that
+    /// waits for each of its records is never made to wait longer.
+    fn is_stream(self) -> bool {
+        let batches = i64::try_from(self.batches).unwrap_or(i64::MAX);
+        2 <= batches && batches.saturating_mul(FILLED_BATCH_BYTES) <= self.bytes
+    }
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -102,12 +136,27 @@ impl Shared {
             }
             let round = std::mem::take(&mut queue.partitions);
             drop(queue);
-            self.sync_all(&round);
+            let started = clock::instant();
+            let unsynced = self.sync_all(&round);
+            if unsynced.is_stream() {
+                self.pause(started.elapsed().min(PAUSE_MAX));
+            }
         }
     }
 
-    fn sync_all(&self, round: &VecDeque<Arc<Partition>>) {
+    /// Lets more arrive for the next round, unless the thread is to end.
+    fn pause(&self, time: Duration) {
+        let queue = self.lock();
+        let waited = self
+            .arrived
+            .wait_timeout_while(queue, time, |queue| !queue.stops);
+        drop(waited);
+    }
+
+    /// Syncs every partition of a round. Returns what the round had to make durable.
+    fn sync_all(&self, round: &VecDeque<Arc<Partition>>) -> Unsynced {
         let next = AtomicUsize::new(0);
+        let total = Mutex::new(Unsynced::default());
         let sync_some = || {
             while let Some(partition) = round.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if self.lock().stops {
@@ -116,18 +165,42 @@ impl Shared {
                 // Without this thread nothing would become durable any more, and nobody would be
                 // told. What the panic left behind is unknown, as after a failed sync.
                 let synced = catch_unwind(AssertUnwindSafe(|| partition.sync()));
-                if synced.is_err() {
-                    partition.directory().fail_because(&"a sync panicked");
+                match synced {
+                    Ok(unsynced) => {
+                        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                        *total = total.plus(unsynced);
+                    }
+                    Err(_) => partition.directory().fail_because(&"a sync panicked"),
                 }
             }
         };
         if round.len() < WIDE_ROUND {
-            return sync_some();
+            sync_some();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..ROUND_THREADS {
+                    scope.spawn(sync_some);
+                }
+            });
         }
-        std::thread::scope(|scope| {
-            for _ in 0..ROUND_THREADS {
-                scope.spawn(sync_some);
-            }
-        });
+        total.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_several_full_batches_are_a_stream() {
+        let unsynced = |batches, bytes| Unsynced { batches, bytes };
+        assert!(!Unsynced::default().is_stream());
+        assert!(
+            !unsynced(1, 1 << 20).is_stream(),
+            "it may wait for its answer"
+        );
+        assert!(!unsynced(100, 100 * 170).is_stream(), "single records");
+        assert!(unsynced(2, 2 * FILLED_BATCH_BYTES).is_stream());
+        assert!(unsynced(1, 1 << 20).plus(unsynced(1, 0)).is_stream());
     }
 }

@@ -1,18 +1,18 @@
 //! Keys of a group (KIP-848, KIP-932, KIP-1071).
 
-use crate::config::broker::{CONSUMER, SHARE, STREAMS};
+use crate::config::broker::{SHARE, STREAMS};
 use crate::config::definition::ConfigDef;
-use crate::config::key::Effect::NoEffect;
+use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{Any, AtLeast, OffsetReset, OneOf};
 
 const KEYS: &[Key] = keys! {
-    "consumer.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ClusterWide, NoEffect(CONSUMER),
+    "consumer.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ClusterWide, Works,
         "A member without heartbeats is removed after this, in milliseconds.", synonym "group.consumer.session.timeout.ms";
-    "consumer.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ClusterWide, NoEffect(CONSUMER),
-        "Time between the heartbeats of a member, in milliseconds.", synonym "group.consumer.heartbeat.interval.ms";
-    "consumer.assignment.interval.ms" => Int, "1000", AtLeast(0), Medium, ClusterWide, NoEffect(CONSUMER),
-        "Shortest time between two assignments, in milliseconds.", synonym "group.consumer.assignment.interval.ms";
+    "consumer.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ClusterWide, Works,
+        "Time between the heartbeats of a member, in milliseconds; chosen by size and load unless it or its broker key is set.", synonym "group.consumer.heartbeat.interval.ms";
+    "consumer.assignment.interval.ms" => Int, "1000", AtLeast(0), Medium, ClusterWide, Works,
+        "Shortest time between two assignments, in milliseconds; 0 unless it or its broker key is set.", synonym "group.consumer.assignment.interval.ms";
     "share.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ClusterWide, NoEffect(SHARE),
         "A member of a share group without heartbeats is removed after this, in milliseconds.", synonym "group.share.session.timeout.ms";
     "share.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ClusterWide, NoEffect(SHARE),

@@ -1,35 +1,35 @@
 //! Consumer groups (KIP-848).
 
-use crate::config::broker::{CONSUMER, SOME_LIST};
-use crate::config::key::Effect::NoEffect;
+use crate::config::broker::{PATTERNS, SOME_LIST};
+use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{AtLeast, OneOfIgnoringCase};
 
 pub(super) const KEYS: &[Key] = keys! {
-    "group.consumer.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ReadOnly, Works,
         "A consumer group member without heartbeats is removed after this, in milliseconds.";
-    "group.consumer.min.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.min.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ReadOnly, Works,
         "Smallest consumer.session.timeout.ms of a group.";
-    "group.consumer.max.session.timeout.ms" => Int, "60000", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.max.session.timeout.ms" => Int, "60000", AtLeast(1), Medium, ReadOnly, Works,
         "Largest consumer.session.timeout.ms of a group.";
-    "group.consumer.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
-        "Time between the heartbeats of a consumer group member, in milliseconds.";
-    "group.consumer.min.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ReadOnly, Works,
+        "Time between the heartbeats of a consumer group member, in milliseconds; chosen by size and load unless it is set.";
+    "group.consumer.min.heartbeat.interval.ms" => Int, "5000", AtLeast(1), Medium, ReadOnly, Works,
         "Smallest consumer.heartbeat.interval.ms of a group.";
-    "group.consumer.max.heartbeat.interval.ms" => Int, "15000", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.max.heartbeat.interval.ms" => Int, "15000", AtLeast(1), Medium, ReadOnly, Works,
         "Largest consumer.heartbeat.interval.ms of a group.";
-    "group.consumer.assignment.interval.ms" => Int, "1000", AtLeast(0), Medium, ClusterWide, NoEffect(CONSUMER),
-        "Shortest time between two assignments of a consumer group, in milliseconds.";
-    "group.consumer.min.assignment.interval.ms" => Int, "0", AtLeast(0), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.assignment.interval.ms" => Int, "1000", AtLeast(0), Medium, ClusterWide, Works,
+        "Shortest time between two assignments of a consumer group, in milliseconds; 0 unless it is set.";
+    "group.consumer.min.assignment.interval.ms" => Int, "0", AtLeast(0), Medium, ReadOnly, Works,
         "Smallest consumer.assignment.interval.ms of a group.";
-    "group.consumer.max.assignment.interval.ms" => Int, "15000", AtLeast(0), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.max.assignment.interval.ms" => Int, "15000", AtLeast(0), Medium, ReadOnly, Works,
         "Largest consumer.assignment.interval.ms of a group.";
-    "group.consumer.assignors" => List, "uniform,range", SOME_LIST, Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.assignors" => List, "uniform,range", SOME_LIST, Medium, ReadOnly, Works,
         "Assignors of consumer groups; the first is the default.";
-    "group.consumer.migration.policy" => String, "bidirectional", OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.migration.policy" => String, "bidirectional", OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), Medium, ReadOnly, Works,
         "Which way a group may move between the classic and the consumer protocol.";
-    "group.consumer.max.size" => Int, "2147483647", AtLeast(1), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.max.size" => Int, "2147483647", AtLeast(1), Medium, ReadOnly, Works,
         "Members of a consumer group at most.";
-    "group.consumer.regex.refresh.interval.ms" => Int, "600000", AtLeast(10_000), Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.consumer.regex.refresh.interval.ms" => Int, "600000", AtLeast(10_000), Medium, ReadOnly, NoEffect(PATTERNS),
         "Time between resolutions of subscribed patterns, in milliseconds." [hidden];
 };

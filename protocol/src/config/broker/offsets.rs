@@ -1,6 +1,6 @@
 //! Offsets, group coordinator and classic groups.
 
-use crate::config::broker::{BUFFER, CODEC, CONSUMER, LINGER, REMOVED, RUNTIME};
+use crate::config::broker::{BUFFER, CODEC, LINGER, REMOVED, RUNTIME};
 use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
 use crate::config::validator::Validator::{Any, AtLeast, Distinct};
@@ -32,7 +32,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "How long records of groups are gathered before they are written, in milliseconds; -1 adapts.";
     "group.coordinator.cached.buffer.max.bytes" => Int, "1048588", AtLeast(524_288), Medium, ClusterWide, NoEffect(BUFFER),
         "Largest buffer that the group coordinator keeps for reuse, in bytes.";
-    "group.coordinator.rebalance.protocols" => List, "classic,consumer,streams", Distinct { allowed: Some(&["consumer", "classic", "share", "streams"]), may_be_empty: false }, Medium, ReadOnly, NoEffect(CONSUMER),
+    "group.coordinator.rebalance.protocols" => List, "classic,consumer,streams", Distinct { allowed: Some(&["consumer", "classic", "share", "streams"]), may_be_empty: false }, Medium, ReadOnly, Works,
         "Group protocols that are served.";
     "group.initial.rebalance.delay.ms" => Int, "3000", Any, Medium, ReadOnly, Works,
         "How long the first rebalance of a classic group waits for more members, in milliseconds.";

@@ -1,5 +1,10 @@
 //! Settings of the coordinator.
 
+use super::consumer::ConsumerConfig;
+
+/// Type of the protocols of consumers, in groups of both protocols.
+pub(super) const CONSUMER: &str = "consumer";
+
 /// Settings of a [`Coordinator`](super::Coordinator). All need a restart, as in Kafka.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -26,6 +31,8 @@ pub struct Config {
     /// Milliseconds that a new member may wait for its first rebalance to end. 300000; Kafka has no
     /// key for it.
     pub new_member_join_timeout_ms: i64,
+    /// Groups of the consumer protocol.
+    pub consumer: ConsumerConfig,
 }
 
 impl Default for Config {
@@ -39,6 +46,7 @@ impl Default for Config {
             offsets_retention_ms: 10_080 * 60_000,
             offsets_retention_check_interval_ms: 600_000,
             new_member_join_timeout_ms: 300_000,
+            consumer: ConsumerConfig::default(),
         }
     }
 }

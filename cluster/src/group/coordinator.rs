@@ -1,18 +1,22 @@
 //! The coordinator of the groups of one partition of `__consumer_offsets`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use milena_protocol::stored::group::Record;
+use milena_protocol::stored::group::{ConsumerRecord, Record};
 use milena_protocol::{ErrorCode, Offset, ProducerId, Timestamp};
 
 use super::classic::{Assignment, Group, Replacement, State};
 use super::config::Config;
+use super::consumer::{GroupConfig, LoadFactor, MemberTimer};
+use super::consumer_step::AfterTurn;
 use super::durable::Durable;
+use super::entry::Entry;
 use super::event::{Decision, Effect, Event, Token, Waiter};
 use super::request::{FetchOffsets, Producer, Request};
 use super::response::{Joined, Response, Synced};
 use super::timer::{Timer, Timers};
+use super::topics::TopicView;
 
 /// Whether the coordinator serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(super) enum Then {
     Assign(Assignment),
     /// A static member has come back with a new id.
     Replace(Replacement),
+    /// Requests of a group of the consumer protocol are answered.
+    Turn(Box<AfterTurn>),
 }
 
 #[derive(Debug)]
@@ -54,8 +60,14 @@ pub struct Coordinator {
     pub(super) phase: Phase,
     pub(super) durable: Durable,
     /// Every group of `durable`, and those that have members but are not stored yet.
-    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) groups: BTreeMap<Arc<str>, Entry>,
     pub(super) timers: Timers,
+    /// The topics of the cluster; meaningful where `has_topics`.
+    pub(super) topics: TopicView,
+    has_topics: bool,
+    /// Settings of groups that have any.
+    pub(super) group_configs: BTreeMap<String, GroupConfig>,
+    pub(super) load: LoadFactor,
     in_flight: BTreeMap<Token, InFlight>,
     /// Fetches that wait for the append of this token.
     waiting_fetches: BTreeMap<Token, Vec<(Waiter, FetchOffsets)>>,
@@ -77,6 +89,10 @@ impl Coordinator {
             durable: Durable::default(),
             groups: BTreeMap::new(),
             timers: Timers::default(),
+            topics: TopicView::default(),
+            has_topics: false,
+            group_configs: BTreeMap::new(),
+            load: LoadFactor::default(),
             in_flight: BTreeMap::new(),
             waiting_fetches: BTreeMap::new(),
             next_token: 0,
@@ -89,25 +105,27 @@ impl Coordinator {
     /// is part of a transaction. The caller feeds what is loaded; of its own appends the
     /// coordinator takes care.
     pub fn apply(&mut self, offset: Offset, producer: ProducerId, record: Record) {
-        if self.phase == Phase::Active {
-            match &record {
-                Record::Offset(key, Some(_)) if !self.groups.contains_key(key.group.as_str()) => {
-                    let id = Arc::from(key.group.as_str());
-                    self.groups.insert(id, Group::new(Timestamp::NONE));
-                }
-                Record::Group {
-                    group,
-                    metadata: None,
-                } => {
-                    let is_dead = |group: &Group| group.state() == State::Dead;
-                    if self.groups.get(group.as_str()).is_some_and(is_dead) {
-                        self.remove_group(group);
-                    }
-                }
-                _ => {}
-            }
+        if self.phase != Phase::Active {
+            self.durable.apply(offset, producer, record);
+            return;
         }
+        let removed = match &record {
+            Record::Group {
+                group,
+                metadata: None,
+            } => Some(group.clone()),
+            _ => None,
+        };
+        let id = record.group().map(Arc::from);
         self.durable.apply(offset, producer, record);
+        let is_dead = |id: &String| self.classic(id).is_some_and(|it| it.state() == State::Dead);
+        if let Some(id) = removed.filter(is_dead) {
+            self.remove_group(&id);
+        }
+        if let Some(id) = id {
+            // Its first offsets, or a group that was given up before it was committed.
+            self.restore(&id);
+        }
     }
 
     /// Applies the marker that ends the transaction of a producer.
@@ -123,28 +141,19 @@ impl Coordinator {
         assert!(self.phase == Phase::Loading, "loaded in {:?}", self.phase);
         self.now = now;
         self.phase = Phase::Active;
-        for (id, metadata) in self.durable.groups() {
-            self.groups
-                .insert(Arc::from(id.as_str()), Group::loaded(metadata));
-        }
-        for id in self.durable.group_ids() {
-            if !self.groups.contains_key(id.as_str()) {
-                self.groups
-                    .insert(Arc::from(id.as_str()), Group::new(Timestamp::NONE));
-            }
-        }
-        for (id, group) in &self.groups {
-            for (member_id, member) in group.members() {
-                let end = now.plus_ms(i64::from(member.session_timeout_ms));
-                self.timers
-                    .set(Timer::Session(id.clone(), member_id.clone()), end);
-            }
+        let ids: BTreeSet<Arc<str>> = self
+            .durable
+            .group_ids()
+            .map(|id| Arc::from(id.as_str()))
+            .collect();
+        for id in &ids {
+            self.restore(id);
         }
         let too_large = |group: &Group| group.members().len() > self.config.max_size;
         let too_large: Vec<Arc<str>> = self
             .groups
             .iter()
-            .filter(|(_, group)| too_large(group))
+            .filter(|(_, entry)| entry.classic().is_some_and(too_large))
             .map(|(id, _)| id.clone())
             .collect();
         for id in too_large {
@@ -162,11 +171,14 @@ impl Coordinator {
         let error = ErrorCode::NotCoordinator;
         for id in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.answer_waiting_members(&id, error);
+            self.refuse_queue(&id, error);
         }
         self.groups.clear();
         for (_, in_flight) in std::mem::take(&mut self.in_flight) {
-            if let Then::Reply(waiter, response) = in_flight.then {
-                self.reply(waiter, response.failed(error));
+            match in_flight.then {
+                Then::Reply(waiter, response) => self.reply(waiter, response.failed(error)),
+                Then::Turn(after) => self.turn_refused(*after, error),
+                Then::Nothing | Then::NewGroup(_) | Then::Assign(_) | Then::Replace(_) => {}
             }
         }
         for (waiter, fetch) in std::mem::take(&mut self.waiting_fetches)
@@ -192,6 +204,19 @@ impl Coordinator {
                     self.append_parts(records);
                 }
             }
+            Event::TopicsChanged(topics) => {
+                self.topics = topics;
+                self.has_topics = true;
+            }
+            Event::GroupConfigChanged { group, config } => {
+                if config == GroupConfig::default() {
+                    self.group_configs.remove(&group);
+                } else {
+                    self.group_configs.insert(group, config);
+                }
+            }
+            Event::ConsumerConfigChanged(config) => self.config.consumer = config,
+            Event::HeartbeatRate { per_second } => self.load = self.load.after(per_second),
         }
         effects.append(&mut self.effects);
     }
@@ -202,9 +227,12 @@ impl Coordinator {
         self.timers.next()
     }
 
-    fn request(&mut self, waiter: Waiter, request: Request) {
+    pub(super) fn request(&mut self, waiter: Waiter, request: Request) {
         if let Some(error) = self.refusal(&request) {
             return self.reply(waiter, request.refused(error));
+        }
+        if let Some(id) = self.consumer_group_of(&request) {
+            return self.enqueue(&id, waiter, request);
         }
         match request {
             Request::Join(join) => self.join(waiter, join),
@@ -214,6 +242,7 @@ impl Coordinator {
                 self.reply(waiter, Response::Heartbeat(error));
             }
             Request::Leave(leave) => self.leave(waiter, leave),
+            Request::ConsumerHeartbeat(heartbeat) => self.consumer_heartbeat(waiter, &heartbeat),
             Request::CommitOffsets(commit) => self.commit_offsets(waiter, commit),
             Request::FetchOffsets(fetch) => self.fetch_offsets_when_stable(waiter, fetch),
             Request::DeleteOffsets(delete) => match self.decide_delete_offsets(&delete) {
@@ -248,6 +277,9 @@ impl Coordinator {
             }
         }
         match (self.phase, request) {
+            (Phase::Active, Request::ConsumerHeartbeat(_)) if !self.has_topics => {
+                Some(ErrorCode::CoordinatorLoadInProgress)
+            }
             (Phase::Active, _) => None,
             // A member must not lose its session because the coordinator reads.
             (Phase::Loading, Request::Heartbeat(_)) => Some(ErrorCode::None),
@@ -261,6 +293,8 @@ impl Coordinator {
         let Some(in_flight) = self.in_flight.remove(&token) else {
             return;
         };
+        let waiting = Self::groups_of_append(&in_flight.records, &in_flight.then);
+        let is_refused = result.is_err();
         match result {
             Ok(first) => {
                 for (index, record) in (0_i64..).zip(in_flight.records) {
@@ -274,7 +308,7 @@ impl Coordinator {
                         group,
                         metadata: None,
                     } = record
-                        && let Some(group) = self.groups.get_mut(group.as_str())
+                        && let Some(group) = self.classic_mut(group)
                     {
                         group.revive();
                     }
@@ -282,6 +316,7 @@ impl Coordinator {
                 self.refused(in_flight.then, append_error(code));
             }
         }
+        self.settle(token, is_refused, waiting);
         for (waiter, fetch) in self.waiting_fetches.remove(&token).into_iter().flatten() {
             let fetched = self.fetch_offsets(&fetch);
             self.reply(waiter, Response::FetchOffsets(fetched));
@@ -292,12 +327,18 @@ impl Coordinator {
         let Some(in_flight) = self.in_flight.get_mut(&token) else {
             return;
         };
-        let then = std::mem::replace(&mut in_flight.then, Then::Nothing);
-        if let Then::NewGroup(group) = then {
+        let error = append_error(ErrorCode::RequestTimedOut);
+        match std::mem::replace(&mut in_flight.then, Then::Nothing) {
             // Its members need not know.
-            in_flight.then = Then::NewGroup(group);
-        } else {
-            self.refused(then, append_error(ErrorCode::RequestTimedOut));
+            Then::NewGroup(group) => in_flight.then = Then::NewGroup(group),
+            Then::Turn(mut after) => {
+                let replies = std::mem::take(&mut after.replies);
+                in_flight.then = Then::Turn(after);
+                for (waiter, response) in replies {
+                    self.reply(waiter, response.failed(error));
+                }
+            }
+            then => self.refused(then, error),
         }
         for (waiter, fetch) in self.waiting_fetches.remove(&token).into_iter().flatten() {
             // Consumers before 3.9 give up at COORDINATOR_NOT_AVAILABLE.
@@ -312,6 +353,7 @@ impl Coordinator {
             Then::Reply(waiter, response) => self.reply(waiter, response),
             Then::Assign(assignment) => self.assign(assignment),
             Then::Replace(replacement) => self.replaced(&replacement),
+            Then::Turn(after) => self.turn_committed(*after),
         }
     }
 
@@ -327,13 +369,23 @@ impl Coordinator {
             }
             Then::Assign(assignment) => self.assignment_refused(&assignment, error),
             Then::Replace(replacement) => self.replacement_refused(replacement, error),
+            Then::Turn(after) => self.turn_refused(*after, error),
         }
     }
 
     fn tick(&mut self) {
         while let Some(timer) = self.timers.take_ended(self.now) {
             match timer {
-                Timer::Session(group, member) => self.session_ended(&group, &member),
+                Timer::Session(group, member) => self.session_timer_ended(&group, &member),
+                Timer::MemberRebalance(group, member) => {
+                    self.member_timer_ended(&group, MemberTimer::Rebalance, member);
+                }
+                Timer::MemberJoin(group, member) => {
+                    self.member_timer_ended(&group, MemberTimer::Join, member);
+                }
+                Timer::MemberSync(group, member) => {
+                    self.member_timer_ended(&group, MemberTimer::Sync, member);
+                }
                 Timer::Join(group) => self.join_time_ended(&group),
                 Timer::Sync(group) => self.sync_time_ended(&group),
                 Timer::Expiration => {
@@ -368,18 +420,31 @@ impl Coordinator {
         then: Then,
     ) -> Token {
         assert!(!records.is_empty(), "an append without records");
-        for record in &records {
-            if let Record::Group {
-                group,
-                metadata: None,
-            } = record
-                && let Some(group) = self.groups.get_mut(group.as_str())
-            {
-                group.condemn();
-            }
-        }
         let token = Token(self.next_token);
         self.next_token += 1;
+        for record in &records {
+            match record {
+                Record::Group {
+                    group,
+                    metadata: None,
+                } => {
+                    if let Some(group) = self.classic_mut(group) {
+                        group.condemn();
+                    }
+                }
+                Record::Consumer {
+                    group,
+                    record: ConsumerRecord::Metadata(None),
+                } => {
+                    let group = self.groups.get_mut(group.as_str());
+                    if let Some(group) = group.and_then(Entry::consumer_mut) {
+                        // What is asked of it from now on waits until it is gone.
+                        group.in_flight = Some(token);
+                    }
+                }
+                _ => {}
+            }
+        }
         self.in_flight.insert(
             token,
             InFlight {
@@ -444,8 +509,9 @@ impl Coordinator {
     }
 
     /// Answers every member of a group that waits for the end of a rebalance.
-    fn answer_waiting_members(&mut self, id: &Arc<str>, error: ErrorCode) {
-        let Some(group) = self.groups.get_mut(id) else {
+    pub(super) fn answer_waiting_members(&mut self, id: &str, error: ErrorCode) {
+        let group = self.groups.get_mut(id).and_then(Entry::classic_mut);
+        let Some(group) = group else {
             return;
         };
         for member_id in group.member_ids() {
@@ -461,17 +527,41 @@ impl Coordinator {
         }
     }
 
-    fn remove_group(&mut self, id: &str) {
-        let Some((id, group)) = self.groups.remove_entry(id) else {
+    /// Takes a group out, with the timers of its members.
+    pub(super) fn remove_group(&mut self, id: &str) {
+        let Some((id, entry)) = self.groups.remove_entry(id) else {
             return;
         };
-        let pending = group.pending_joins.iter();
-        for member_id in group.members().keys().chain(pending) {
-            self.timers
-                .cancel(&Timer::Session(id.clone(), member_id.clone()));
+        let members: Vec<Arc<str>> = match &entry {
+            Entry::Classic(group) => {
+                let pending = group.pending_joins.iter();
+                group.members().keys().chain(pending).cloned().collect()
+            }
+            Entry::Consumer(group) => group.live.members().keys().cloned().collect(),
+        };
+        for member in members {
+            for timer in MemberTimer::ALL {
+                self.timers.cancel(&timer.of(&id, &member));
+            }
         }
         self.timers.cancel(&Timer::Join(id.clone()));
         self.timers.cancel(&Timer::Sync(id));
+    }
+
+    /// A group of the classic protocol.
+    pub(super) fn classic(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id).and_then(Entry::classic)
+    }
+
+    /// The same, with its id.
+    pub(super) fn classic_entry(&self, id: &str) -> Option<(&Arc<str>, &Group)> {
+        let (id, entry) = self.groups.get_key_value(id)?;
+        Some((id, entry.classic()?))
+    }
+
+    /// A group of the classic protocol, to change it.
+    pub(super) fn classic_mut(&mut self, id: &str) -> Option<&mut Group> {
+        self.groups.get_mut(id).and_then(Entry::classic_mut)
     }
 
     fn schedule_expiration(&mut self) {
@@ -490,6 +580,19 @@ impl Coordinator {
         self.durable.check_invariants();
         for (id, group) in &self.groups {
             group.check_invariants(id);
+            if let (Entry::Consumer(group), Phase::Active) = (group, self.phase) {
+                if let Some(token) = group.in_flight {
+                    let is_there = self.in_flight.contains_key(&token);
+                    assert!(is_there, "{id} waits for {token:?}");
+                } else {
+                    let committed = self.durable.consumer_groups().get(&**id);
+                    let live = &group.live;
+                    assert!(
+                        committed == Some(live),
+                        "{id}: the live state is not committed"
+                    );
+                }
+            }
         }
         if self.phase == Phase::Active {
             for id in self.durable.group_ids() {

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use milena_protocol::ErrorCode;
 
 use super::classic::{Group, State};
+use super::consumer::DescribedConsumerGroup;
 use super::coordinator::{Coordinator, Phase};
+use super::entry::Entry;
 use super::response::{DescribedGroup, DescribedMember, ListedGroup};
-
-/// Type of all groups here.
-const CLASSIC: &str = "classic";
 
 impl Coordinator {
     /// The groups in one of these states and of one of these types, which are compared without
@@ -24,20 +23,43 @@ impl Coordinator {
                     .iter()
                     .any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
         };
-        if !is_any(types, CLASSIC) {
-            return Ok(Vec::new());
-        }
-        let listed = self
-            .groups
-            .iter()
-            .filter(|(_, group)| is_any(states, group.state().name()))
-            .map(|(id, group)| ListedGroup {
+        let committed = self.durable.consumer_groups();
+        let listed = self.groups.iter().filter_map(|(id, entry)| {
+            let (group_type, protocol_type, state) = entry.listed(id, committed)?;
+            let is_wanted = is_any(types, group_type) && is_any(states, state);
+            is_wanted.then(|| ListedGroup {
                 group: id.to_string(),
-                protocol_type: group.protocol_type.clone().unwrap_or_default(),
-                state: group.state(),
-                group_type: CLASSIC,
-            });
+                protocol_type,
+                state,
+                group_type,
+            })
+        });
         Ok(listed.collect())
+    }
+
+    /// Every group of the consumer protocol asked for, in that order, as it is committed
+    /// (ConsumerGroupDescribe, key 69).
+    #[must_use]
+    pub fn describe_consumer(&self, groups: &[String]) -> Vec<DescribedConsumerGroup> {
+        if let Err(error) = self.serves() {
+            let refused = |id: &String| DescribedConsumerGroup::refused(id, error, None);
+            return groups.iter().map(refused).collect();
+        }
+        let default = self.config.consumer.assignors.first();
+        let default = default.map_or("", |assignor| assignor.name());
+        let committed = self.durable.consumer_groups();
+        let described = groups.iter().map(|id| match committed.get(id) {
+            Some(state) => DescribedConsumerGroup::of(id, state, default, &self.topics),
+            None => {
+                let message = if self.groups.contains_key(id.as_str()) {
+                    format!("Group {id} is not a consumer group.")
+                } else {
+                    format!("Group {id} not found.")
+                };
+                DescribedConsumerGroup::refused(id, ErrorCode::GroupIdNotFound, Some(message))
+            }
+        });
+        described.collect()
     }
 
     /// Every group asked for, in that order.
@@ -50,9 +72,12 @@ impl Coordinator {
         groups
             .iter()
             .map(|id| match self.groups.get(id.as_str()) {
-                Some(group) if group.state() != State::Dead => described(id, group),
-                _ => DescribedGroup {
-                    error_message: Some(format!("Group {id} not found.")),
+                Some(Entry::Classic(group)) if group.state() != State::Dead => described(id, group),
+                entry => DescribedGroup {
+                    error_message: Some(match entry {
+                        Some(Entry::Consumer(_)) => format!("Group {id} is not a classic group."),
+                        _ => format!("Group {id} not found."),
+                    }),
                     ..nothing(id, ErrorCode::GroupIdNotFound, State::Dead.name())
                 },
             })

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use milena_protocol::stored::group::{GroupMetadata, OffsetCommit, OffsetKey, Record};
+use milena_protocol::stored::group::{
+    ConsumerRecord, GroupMetadata, OffsetCommit, OffsetKey, Record,
+};
 use milena_protocol::{Offset, PartitionIndex, ProducerId, TopicId};
+
+use super::consumer;
 
 /// A committed offset and where its record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +89,7 @@ impl Offsets {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Durable {
     groups: BTreeMap<String, GroupMetadata>,
+    consumer_groups: BTreeMap<String, consumer::State>,
     offsets: Offsets,
     /// Offsets in open transactions. No entry is empty when a record made it; a tombstone may
     /// leave an empty one until the transaction ends.
@@ -128,8 +133,29 @@ impl Durable {
             } => {
                 self.groups.remove(&group);
             }
-            Record::Consumer { .. } | Record::Unknown { .. } => {}
+            Record::Consumer { group, record } => self.apply_consumer(group, &record),
+            Record::Unknown { .. } => {}
         }
+    }
+
+    fn apply_consumer(&mut self, group: String, record: &ConsumerRecord) {
+        match record {
+            ConsumerRecord::Metadata(None) => {
+                self.consumer_groups.remove(&group);
+            }
+            record if record.is_tombstone() => {
+                // Of a group that is gone only tombstones may be left.
+                if let Some(state) = self.consumer_groups.get_mut(&group) {
+                    state.apply(record);
+                }
+            }
+            record => self.consumer_groups.entry(group).or_default().apply(record),
+        }
+    }
+
+    /// Groups of the consumer protocol.
+    pub(super) fn consumer_groups(&self) -> &BTreeMap<String, consumer::State> {
+        &self.consumer_groups
     }
 
     /// The end of the transaction of a producer.
@@ -169,6 +195,7 @@ impl Durable {
     /// True where anything of the group is stored.
     pub(super) fn knows(&self, group: &str) -> bool {
         self.groups.contains_key(group)
+            || self.consumer_groups.contains_key(group)
             || self.offsets.of_group(group).is_some()
             || self.has_open_transactions(group)
     }
@@ -178,6 +205,7 @@ impl Durable {
         let pending = self.pending.values().flat_map(|offsets| offsets.0.keys());
         self.groups
             .keys()
+            .chain(self.consumer_groups.keys())
             .chain(self.offsets.0.keys())
             .chain(pending)
     }
@@ -226,6 +254,9 @@ impl Durable {
 
     pub(super) fn check_invariants(&self) {
         self.offsets.check_invariants();
+        for (id, state) in &self.consumer_groups {
+            state.check_invariants(id);
+        }
         for offsets in self.pending.values() {
             offsets.check_invariants();
         }

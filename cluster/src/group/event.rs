@@ -3,8 +3,10 @@
 use milena_protocol::stored::group::Record;
 use milena_protocol::{ErrorCode, Offset};
 
+use super::consumer::{ConsumerConfig, GroupConfig};
 use super::request::{DeletedTopic, Producer, Request};
 use super::response::Response;
+use super::topics::TopicView;
 
 /// Names a request that waits for its answer; the caller chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +45,24 @@ pub enum Event {
     Tick,
     /// Topics were deleted from the cluster.
     TopicsDeleted(Vec<DeletedTopic>),
+    /// The topics of the cluster, at first and whenever they have changed. It is taken while the
+    /// coordinator loads too: groups of the consumer protocol are not served before.
+    TopicsChanged(TopicView),
+    /// The settings of one group, at first and whenever they have changed. It is taken while the
+    /// coordinator loads too.
+    GroupConfigChanged {
+        /// Id of the group; it need not exist.
+        group: String,
+        /// What is set.
+        config: GroupConfig,
+    },
+    /// The settings of the broker for groups of the consumer protocol have changed.
+    ConsumerConfigChanged(ConsumerConfig),
+    /// About once a second: how busy the broker is.
+    HeartbeatRate {
+        /// ConsumerGroupHeartbeats that the whole broker has answered in the last second.
+        per_second: u32,
+    },
 }
 
 /// What a coordinator wants done, in this order.

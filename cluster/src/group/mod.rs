@@ -45,11 +45,15 @@
 //! Sources: `GroupMetadataManager`, `OffsetMetadataManager`, `ClassicGroup`,
 //! `GroupCoordinatorService` of Apache Kafka 4.3; KIP-134, 211, 345, 389, 394, 447, 814.
 
+mod assignor;
 mod classic;
 mod config;
+mod consumer;
+mod consumer_step;
 mod coordinator;
 mod describe;
 mod durable;
+mod entry;
 mod event;
 mod offset;
 mod removal;
@@ -58,16 +62,25 @@ mod response;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod topics;
 
+pub use assignor::Assignor;
 pub use classic::State;
 pub use config::Config;
+pub use consumer::{
+    Assignment, ConsumerConfig, ConsumerHeartbeat, ConsumerHeartbeatResult, DescribedConsumerGroup,
+    DescribedConsumerMember, DescribedPartitions, GroupConfig, LEAVE_EPOCH, LoadFactor,
+    MigrationPolicy, STATIC_LEAVE_EPOCH, heartbeat_interval_ms,
+};
 pub use coordinator::Coordinator;
 pub use event::{Decision, Effect, Event, Token, Waiter};
 pub use request::{
-    CommitOffsets, DeleteOffsets, DeletedTopic, FetchOffsets, Join, Leave, LeavingMember,
-    MemberRef, PartitionCommit, Producer, Protocol, Request, Sync, TopicCommits, TopicPartitions,
+    CommitOffsets, DeleteOffsets, DeletedTopic, FetchOffsets, FetchingMember, Join, Leave,
+    LeavingMember, MemberRef, PartitionCommit, Producer, Protocol, Request, Sync, TopicCommits,
+    TopicPartitions,
 };
 pub use response::{
     DeletedOffsets, DescribedGroup, DescribedMember, FetchedOffset, FetchedOffsets, FetchedTopic,
     Joined, JoinedMember, Left, ListedGroup, Response, Synced, TopicResult,
 };
+pub use topics::{Topic, TopicView};

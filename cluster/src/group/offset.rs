@@ -8,8 +8,10 @@ use milena_protocol::wire::STRING_BYTES_MAX;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp};
 
 use super::classic::State;
+use super::consumer::validate_fetch;
 use super::coordinator::Coordinator;
 use super::durable::Committed;
+use super::entry::Entry;
 use super::event::{Decision, Waiter};
 use super::request::{
     CommitOffsets, DeleteOffsets, FetchOffsets, PartitionCommit, Request, TopicCommits,
@@ -32,7 +34,7 @@ impl Coordinator {
     }
 
     fn commit_is_heartbeat(&mut self, commit: &CommitOffsets) {
-        let found = self.groups.get_key_value(commit.member.group.as_str());
+        let found = self.classic_entry(&commit.member.group);
         if let Some((id, group)) = found
             && matches!(group.state(), State::Stable | State::PreparingRebalance)
         {
@@ -51,7 +53,7 @@ impl Coordinator {
         commit: &CommitOffsets,
     ) -> Result<Decision<Vec<TopicResult>>, ErrorCode> {
         match self.groups.get(commit.member.group.as_str()) {
-            Some(group) => group.validate_commit(&commit.member, commit.producer.is_some())?,
+            Some(group) => group.validate_commit(&self.topics, commit)?,
             // A consumer without a group makes one by its first commit.
             None if commit.member.generation < 0 => {}
             None if commit.understands_group_id_not_found => {
@@ -83,8 +85,18 @@ impl Coordinator {
 
     /// The committed offsets that are asked for. What is not there is answered with -1.
     pub(super) fn fetch_offsets(&self, fetch: &FetchOffsets) -> FetchedOffsets {
-        let is_alive = |group: &super::classic::Group| group.state() != State::Dead;
-        let is_known = self.groups.get(fetch.group.as_str()).is_some_and(is_alive);
+        let entry = self.groups.get(fetch.group.as_str());
+        let is_known = entry.is_some_and(|entry| !entry.is_dead());
+        if entry.and_then(Entry::consumer).is_some()
+            && let Some(state) = self.durable.consumer_groups().get(&fetch.group)
+            && let Err(error) = validate_fetch(state, fetch.member.as_ref())
+        {
+            return FetchedOffsets {
+                group: fetch.group.clone(),
+                error,
+                topics: Vec::new(),
+            };
+        }
         let topics = match &fetch.topics {
             Some(topics) => topics
                 .iter()
@@ -179,11 +191,8 @@ impl Coordinator {
         let group = self
             .groups
             .get(delete.group.as_str())
-            .filter(|group| group.state() != State::Dead)
             .ok_or(ErrorCode::GroupIdNotFound)?;
-        if group.state() != State::Empty && !group.is_consumer_group() {
-            return Err(ErrorCode::NonEmptyGroup);
-        }
+        group.validate_delete_offsets()?;
         let mut records = Vec::new();
         let mut topics = Vec::with_capacity(delete.topics.len());
         let known = self.offset_keys(&delete.group);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use milena_protocol::stored::group::{OffsetCommit, Record};
 use milena_protocol::{ErrorCode, PartitionIndex, Timestamp};
 
-use super::classic::{Group, State};
 use super::coordinator::{Coordinator, Then};
+use super::entry::Entry;
 use super::event::Decision;
 use super::offset::tombstone;
 use super::request::DeletedTopic;
@@ -22,18 +22,17 @@ impl Coordinator {
         let mut response = Vec::with_capacity(groups.len());
         let mut deleted = BTreeSet::new();
         for id in groups {
-            let error = match self.groups.get(id.as_str()).map(Group::state) {
-                None | Some(State::Dead) => ErrorCode::GroupIdNotFound,
-                Some(State::Empty) => ErrorCode::None,
-                Some(_) => ErrorCode::NonEmptyGroup,
-            };
-            if error == ErrorCode::None && deleted.insert(id) {
+            let found = self.groups.get(id.as_str());
+            let found = found.ok_or(ErrorCode::GroupIdNotFound);
+            let valid = found.and_then(|entry| entry.validate_delete().map(|()| entry));
+            if let (Ok(entry), true) = (valid, !deleted.contains(id)) {
+                deleted.insert(id);
                 for (topic, partition) in self.offset_keys(id) {
                     records.push(tombstone(id, &topic, partition));
                 }
-                records.push(group_tombstone(id));
+                records.extend(entry.tombstones(id));
             }
-            response.push((id.clone(), error));
+            response.push((id.clone(), valid.err().unwrap_or(ErrorCode::None)));
         }
         Decision { records, response }
     }
@@ -46,12 +45,12 @@ impl Coordinator {
         // What is on its way into the log is newer than what is seen here.
         let busy: BTreeSet<&str> = self.records_in_flight().filter_map(Record::group).collect();
         for (id, group) in &self.groups {
-            if group.state() == State::Dead || busy.contains(&**id) {
+            if group.is_dead() || busy.contains(&**id) {
                 continue;
             }
             let is_bare = self.expire_offsets(id, group, now, &mut records);
-            if is_bare && group.state() == State::Empty && group.pending_joins.is_empty() {
-                records.push(group_tombstone(id));
+            if is_bare && group.is_vacant() {
+                records.extend(group.tombstones(id));
             }
         }
         records
@@ -61,7 +60,7 @@ impl Coordinator {
     fn expire_offsets(
         &self,
         id: &str,
-        group: &Group,
+        group: &Entry,
         now: Timestamp,
         records: &mut Vec<Record>,
     ) -> bool {
@@ -83,16 +82,9 @@ impl Coordinator {
         is_bare
     }
 
-    fn has_expired(&self, group: &Group, commit: &OffsetCommit, now: Timestamp) -> bool {
-        let since = match (&group.protocol_type, group.state()) {
-            // Offsets of consumers without a group are kept since they were committed.
-            (None, _) => commit.commit_timestamp,
-            (Some(_), State::Empty) if group.state_timestamp() == Timestamp::NONE => {
-                commit.commit_timestamp
-            }
-            (Some(_), State::Empty) => group.state_timestamp(),
-            (Some(_), State::Stable) if group.knows_subscriptions() => commit.commit_timestamp,
-            _ => return false,
+    fn has_expired(&self, group: &Entry, commit: &OffsetCommit, now: Timestamp) -> bool {
+        let Some(since) = group.retained_since(commit) else {
+            return false;
         };
         if commit.expire_timestamp == Timestamp::NONE {
             now.ms_since(since) >= self.config.offsets_retention_ms
@@ -136,12 +128,5 @@ impl Coordinator {
             }
             self.append(part, None, Then::Nothing);
         }
-    }
-}
-
-fn group_tombstone(id: &str) -> Record {
-    Record::Group {
-        group: id.to_owned(),
-        metadata: None,
     }
 }

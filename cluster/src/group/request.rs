@@ -6,6 +6,8 @@ use milena_protocol::{
 };
 use uuid::Uuid;
 
+use super::consumer::ConsumerHeartbeat;
+
 /// A protocol (assignor) that a member supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protocol {
@@ -99,6 +101,8 @@ pub struct CommitOffsets {
     pub retention_ms: i64,
     /// True from version 9, which has GROUP_ID_NOT_FOUND for a generation of an unknown group.
     pub understands_group_id_not_found: bool,
+    /// True from version 9 of OffsetCommit, which members of the consumer protocol have to use.
+    pub supports_member_epoch: bool,
     /// The transaction that the offsets are part of.
     pub producer: Option<Producer>,
     /// The offsets by topic.
@@ -145,9 +149,21 @@ pub struct FetchOffsets {
     pub group: String,
     /// What is asked for; none for all offsets of the group.
     pub topics: Option<Vec<TopicPartitions>>,
+    /// The member of a group of the consumer protocol that asks (version 9); none where nobody is
+    /// named, or before that version.
+    pub member: Option<FetchingMember>,
     /// True where the answer has to wait for commits that are under way, and says
     /// UNSTABLE_OFFSET_COMMIT for those in open transactions (KIP-447).
     pub require_stable: bool,
+}
+
+/// Who fetches offsets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchingMember {
+    /// Id of the member.
+    pub member_id: String,
+    /// Its epoch; -1 where it has none.
+    pub member_epoch: i32,
 }
 
 /// Partitions of one topic.
@@ -196,8 +212,22 @@ pub enum Request {
     FetchOffsets(FetchOffsets),
     /// OffsetDelete.
     DeleteOffsets(DeleteOffsets),
+    /// ConsumerGroupHeartbeat (key 68).
+    ConsumerHeartbeat(ConsumerHeartbeat),
     /// DeleteGroups (key 42), ids of groups of this coordinator.
     DeleteGroups(Vec<String>),
+}
+
+impl Join {
+    /// The id of the member, made where it has none.
+    pub(super) fn effective_member_id(&self) -> String {
+        if self.member_id.is_empty() {
+            let prefix = self.group_instance_id.as_ref().unwrap_or(&self.client_id);
+            format!("{prefix}-{}", self.new_member_uuid)
+        } else {
+            self.member_id.clone()
+        }
+    }
 }
 
 impl CommitOffsets {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId};
 
+use super::consumer::ConsumerHeartbeatResult;
 use super::request::{CommitOffsets, Leave, LeavingMember, Request};
 
 /// Answer to JoinGroup.
@@ -123,9 +124,9 @@ pub struct ListedGroup {
     pub group: String,
     /// Type of the protocol; empty where the group never had members.
     pub protocol_type: String,
-    /// State of the group (version 4).
-    pub state: super::State,
-    /// `classic` (version 5).
+    /// State of the group as Kafka spells it (version 4).
+    pub state: &'static str,
+    /// `classic` or `consumer` (version 5).
     pub group_type: &'static str,
 }
 
@@ -182,6 +183,8 @@ pub enum Response {
     FetchOffsets(FetchedOffsets),
     /// To OffsetDelete.
     DeleteOffsets(DeletedOffsets),
+    /// To ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerHeartbeatResult),
     /// To DeleteGroups: every group of the request with its error.
     DeleteGroups(Vec<(String, ErrorCode)>),
 }
@@ -234,6 +237,9 @@ impl Request {
                 error,
                 topics: Vec::new(),
             }),
+            Self::ConsumerHeartbeat(_) => {
+                Response::ConsumerHeartbeat(ConsumerHeartbeatResult::refused(error, None))
+            }
             Self::DeleteGroups(groups) => {
                 Response::DeleteGroups(groups.into_iter().map(|group| (group, error)).collect())
             }
@@ -267,6 +273,9 @@ impl Response {
                 error,
                 topics: Vec::new(),
             }),
+            Self::ConsumerHeartbeat(_) => {
+                Self::ConsumerHeartbeat(ConsumerHeartbeatResult::refused(error, None))
+            }
             Self::DeleteGroups(groups) => Self::DeleteGroups(
                 groups
                     .into_iter()

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use milena_protocol::Timestamp;
 
+use super::consumer::MemberTimer;
+
 /// What a timer is for. There is one of each at most.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -14,8 +16,27 @@ pub(super) enum Timer {
     Join(Arc<str>),
     /// The time to sync after a rebalance.
     Sync(Arc<str>),
+    /// The time of a member of a group of the consumer protocol to give partitions up.
+    MemberRebalance(Arc<str>, Arc<str>),
+    /// The time of a classic member of such a group to join again.
+    MemberJoin(Arc<str>, Arc<str>),
+    /// The time of a classic member of such a group to sync.
+    MemberSync(Arc<str>, Arc<str>),
     /// The next search for expired offsets.
     Expiration,
+}
+
+impl MemberTimer {
+    /// The timer of this kind of a member.
+    pub(super) fn of(self, group: &str, member: &Arc<str>) -> Timer {
+        let (group, member) = (Arc::from(group), Arc::clone(member));
+        match self {
+            Self::Session => Timer::Session(group, member),
+            Self::Rebalance => Timer::MemberRebalance(group, member),
+            Self::Join => Timer::MemberJoin(group, member),
+            Self::Sync => Timer::MemberSync(group, member),
+        }
+    }
 }
 
 /// Timers by their end.
@@ -42,6 +63,10 @@ impl Timers {
         if let Some(end) = self.ends.remove(timer) {
             self.by_end.remove(&(end, timer.clone()));
         }
+    }
+
+    pub(super) fn is_set(&self, timer: &Timer) -> bool {
+        self.ends.contains_key(timer)
     }
 
     /// Takes a timer that has ended by `now`, the first one first.

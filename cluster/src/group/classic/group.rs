@@ -10,12 +10,10 @@ use milena_protocol::{ErrorCode, Timestamp};
 
 use super::member::{self, Member};
 use super::state::State;
+use crate::group::config::CONSUMER;
 use crate::group::event::Waiter;
 use crate::group::request::{MemberRef, Protocol};
 use crate::group::response::JoinedMember;
-
-/// Type of the protocols of consumers.
-const CONSUMER: &str = "consumer";
 
 /// A group as its coordinator has it in memory.
 #[derive(Clone, Debug)]
@@ -107,8 +105,33 @@ impl Group {
         group
     }
 
+    /// A stable group of these members, which have assignments. None where they have no protocol
+    /// in common, or are none.
+    pub(in crate::group) fn converted(
+        generation: i32,
+        now: Timestamp,
+        members: Vec<(Arc<str>, Member)>,
+    ) -> Option<Self> {
+        let mut group = Self::new(now);
+        group.generation = generation;
+        group.protocol_type = Some(CONSUMER.to_owned());
+        for (id, member) in members {
+            group.insert(id, member);
+        }
+        group.protocol_name = Some(group.select_protocol()?);
+        group.subscribed_topics = group.subscriptions();
+        group.previous_state = State::CompletingRebalance;
+        group.state = State::Stable;
+        Some(group)
+    }
+
     pub(in crate::group) const fn state(&self) -> State {
         self.state
+    }
+
+    /// True where the group has no members and is not being deleted.
+    pub(in crate::group) fn is_vacant(&self) -> bool {
+        self.state == State::Empty
     }
 
     pub(in crate::group) const fn state_timestamp(&self) -> Timestamp {

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::member::Member;
 use super::state::State;
 use crate::group::coordinator::{Coordinator, Then};
+use crate::group::entry::Entry;
 use crate::group::event::{Token, Waiter};
 use crate::group::request::{Join, Leave, LeavingMember, Protocol};
 use crate::group::response::{Joined, Left, Response, Synced};
@@ -36,7 +37,7 @@ pub(in crate::group) struct Replacement {
 impl Coordinator {
     pub(in crate::group) fn join(&mut self, waiter: Waiter, join: Join) {
         let name = join.group.as_str();
-        let Some((id, group)) = self.groups.get_key_value(name) else {
+        let Some((id, group)) = self.classic_entry(name) else {
             return self.join_new_group(waiter, join);
         };
         let id = id.clone();
@@ -77,14 +78,14 @@ impl Coordinator {
             group: join.group.clone(),
             metadata: Some(group.metadata(None)),
         };
-        self.groups.insert(id.clone(), group);
+        self.groups
+            .insert(id.clone(), Entry::Classic(Box::new(group)));
         self.join_new_member(waiter, join, &id);
         self.append(vec![record], None, Then::NewGroup(id));
     }
 
     fn join_new_member(&mut self, waiter: Waiter, join: Join, id: &Arc<str>) {
-        let prefix = join.group_instance_id.as_ref().unwrap_or(&join.client_id);
-        let new_id: Arc<str> = Arc::from(format!("{prefix}-{}", join.new_member_uuid));
+        let new_id: Arc<str> = Arc::from(join.effective_member_id());
         let group = self.group_mut(id);
         if let Some(instance) = &join.group_instance_id {
             match group.static_member_id(instance) {
@@ -265,7 +266,7 @@ impl Coordinator {
     /// The group of a replacement where its member still waits for nothing else: a rebalance that
     /// has begun answers the member itself.
     fn replaceable(&mut self, replacement: &Replacement) -> Option<&mut Group> {
-        let group = self.groups.get_mut(&replacement.group)?;
+        let group = self.classic_mut(&replacement.group)?;
         let is_there =
             group.static_member_id(&replacement.instance).as_ref() == Some(&replacement.new_id);
         let member = group.member(&replacement.new_id)?;
@@ -323,7 +324,7 @@ impl Coordinator {
     pub(in crate::group) fn join_time_ended(&mut self, id: &Arc<str>) {
         let now = self.now;
         let delay_ms_max = self.config.initial_rebalance_delay_ms;
-        let Some(group) = self.groups.get_mut(id) else {
+        let Some(group) = self.classic_mut(id) else {
             return;
         };
         if group.state() != State::PreparingRebalance {
@@ -396,7 +397,7 @@ impl Coordinator {
     }
 
     pub(in crate::group) fn session_ended(&mut self, id: &Arc<str>, member_id: &Arc<str>) {
-        let Some(group) = self.groups.get_mut(id) else {
+        let Some(group) = self.classic_mut(id) else {
             return;
         };
         if !group.pending_joins.remove(member_id) {
@@ -418,7 +419,7 @@ impl Coordinator {
     }
 
     pub(in crate::group) fn leave(&mut self, waiter: Waiter, leave: Leave) {
-        let Some((id, group)) = self.groups.get_key_value(leave.group.as_str()) else {
+        let Some((id, group)) = self.classic_entry(&leave.group) else {
             let left = leave.all(ErrorCode::UnknownMemberId);
             return self.reply(waiter, Response::Leave(left));
         };
@@ -508,7 +509,7 @@ impl Coordinator {
 
     /// A group that the caller has found.
     pub(in crate::group) fn group_mut(&mut self, id: &Arc<str>) -> &mut Group {
-        self.groups.get_mut(id).expect("the caller found the group")
+        self.classic_mut(id).expect("the caller found the group")
     }
 }
 

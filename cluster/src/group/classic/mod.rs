@@ -9,5 +9,6 @@ mod sync;
 
 pub(super) use group::Group;
 pub(super) use join::Replacement;
+pub(super) use member::Member;
 pub use state::State;
 pub(super) use sync::Assignment;

@@ -25,7 +25,7 @@ pub(in crate::group) struct Assignment {
 
 impl Coordinator {
     pub(in crate::group) fn sync(&mut self, waiter: Waiter, sync: Sync) {
-        let found = self.groups.get_key_value(sync.member.group.as_str());
+        let found = self.classic_entry(&sync.member.group);
         let (id, error) = match found {
             Some((id, group)) if group.state() != State::Empty => {
                 (id.clone(), sync_error(group, &sync))
@@ -108,7 +108,7 @@ impl Coordinator {
 
     /// The group, where it still waits for this assignment.
     fn assignable(&mut self, assignment: &Assignment) -> Option<&mut Group> {
-        let group = self.groups.get_mut(&assignment.group)?;
+        let group = self.classic_mut(&assignment.group)?;
         let is_waiting = group.state() == State::CompletingRebalance
             && group.generation == assignment.generation;
         is_waiting.then_some(group)
@@ -147,7 +147,7 @@ impl Coordinator {
 
     /// Members that have not sent SyncGroup in time are out.
     pub(in crate::group) fn sync_time_ended(&mut self, id: &Arc<str>) {
-        let Some(group) = self.groups.get_mut(id) else {
+        let Some(group) = self.classic_mut(id) else {
             return;
         };
         let is_waiting = matches!(group.state(), State::CompletingRebalance | State::Stable);
@@ -161,7 +161,7 @@ impl Coordinator {
     }
 
     pub(in crate::group) fn heartbeat(&mut self, member: &MemberRef) -> ErrorCode {
-        let Some((id, group)) = self.groups.get_key_value(member.group.as_str()) else {
+        let Some((id, group)) = self.classic_entry(&member.group) else {
             return ErrorCode::UnknownMemberId;
         };
         if group.state() == State::Dead {
@@ -183,7 +183,7 @@ impl Coordinator {
 
     /// Begins the session of a member anew.
     pub(in crate::group) fn renew_session(&mut self, id: &Arc<str>, member_id: &str) {
-        let Some(group) = self.groups.get(id) else {
+        let Some(group) = self.classic(id) else {
             return;
         };
         if let Some((member_id, member)) = group.members().get_key_value(member_id) {

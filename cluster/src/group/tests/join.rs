@@ -476,7 +476,7 @@ fn static_member_whose_new_id_cannot_be_stored_keeps_the_old_one() {
     );
     assert_eq!(harness.heartbeat(&members[0]), ErrorCode::None);
     assert_eq!(
-        harness.core.groups[GROUP].leader_name(),
+        harness.core.classic(GROUP).expect("a group").leader_name(),
         members[0].member_id
     );
     harness.check_replay();

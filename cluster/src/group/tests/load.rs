@@ -107,7 +107,7 @@ fn damaged_metadata_is_loaded_as_far_as_it_goes() {
     // Twice the same member and instance; a leader that is no member.
     let twice = stored(&[("b", Some("i")), ("b", None), ("c", Some("i")), ("d", None)]);
     let harness = loaded(Config::default(), plain(vec![twice]));
-    let group = &harness.core.groups[GROUP];
+    let group = harness.core.classic(GROUP).expect("a group");
     let ids: Vec<&str> = group.members().keys().map(|id| &**id).collect();
     assert_eq!((ids, group.leader_name().as_str()), (vec!["b", "d"], "b"));
 
@@ -135,7 +135,7 @@ fn damaged_metadata_is_loaded_as_far_as_it_goes() {
 
 #[test]
 fn records_of_newer_protocols_are_passed_over() {
-    let unknown = Record::decode(Some(&[0, 3, 0, 1, b'g']), Some(&[0, 0])).unwrap();
+    let unknown = Record::decode(Some(&[0, 11, 0, 1, b'g']), Some(&[0, 0])).unwrap();
     let harness = loaded(Config::default(), plain(vec![unknown]));
     assert!(harness.core.groups.is_empty());
 }
@@ -166,6 +166,7 @@ fn resignation_answers_all_who_wait() {
         ..commit(&nobody(), 1)
     }));
     let fetching = harness.send(Request::FetchOffsets(FetchOffsets {
+        member: None,
         require_stable: true,
         ..fetch("other")
     }));
@@ -207,6 +208,7 @@ fn transactional_offsets_count_when_the_transaction_has_ended() {
         }));
         assert_eq!(harness.fetch(GROUP), 1);
         let stable = FetchOffsets {
+            member: None,
             require_stable: true,
             ..fetch(GROUP)
         };

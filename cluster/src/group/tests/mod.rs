@@ -178,11 +178,11 @@ impl Harness {
     }
 
     fn state(&self) -> Option<State> {
-        self.core.groups.get(GROUP).map(|group| group.state())
+        self.core.classic(GROUP).map(classic::Group::state)
     }
 
     fn generation(&self) -> i32 {
-        self.core.groups[GROUP].generation
+        self.core.classic(GROUP).expect("a group").generation
     }
 
     /// Joins a member that wants the range assignor; its id starts with `client`.
@@ -334,6 +334,7 @@ fn commit(member: &MemberRef, offset: i64) -> CommitOffsets {
         member: member.clone(),
         retention_ms: -1,
         understands_group_id_not_found: false,
+        supports_member_epoch: false,
         producer: None,
         topics: vec![TopicCommits {
             name: TOPIC.into(),
@@ -360,6 +361,7 @@ fn fetch(group: &str) -> FetchOffsets {
     FetchOffsets {
         group: group.into(),
         topics: Some(vec![partitions(TOPIC, topic_id())]),
+        member: None,
         require_stable: false,
     }
 }

@@ -11,6 +11,7 @@ fn offset_is_seen_when_it_is_committed() {
     assert_eq!(harness.fetch(GROUP), -1);
     // Who wants a stable answer gets it after what is under way.
     let stable = harness.send(Request::FetchOffsets(FetchOffsets {
+        member: None,
         require_stable: true,
         ..fetch(GROUP)
     }));
@@ -55,6 +56,7 @@ fn commit_that_takes_too_long_may_still_come_about() {
     harness.is_fast = false;
     let waiter = harness.send(Request::CommitOffsets(commit(&nobody(), 6)));
     let stable = FetchOffsets {
+        member: None,
         require_stable: true,
         ..fetch(GROUP)
     };
@@ -262,7 +264,7 @@ fn groups_are_listed_by_state_and_type() {
     let listed = &harness.core.list(&[], &[]).unwrap()[0];
     assert_eq!(
         (listed.protocol_type.as_str(), listed.state),
-        ("consumer", State::Stable)
+        ("consumer", "Stable")
     );
 }
 

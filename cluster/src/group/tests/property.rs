@@ -205,6 +205,7 @@ fn request(harness: &Harness, clients: &Clients, op: &Op) -> Option<Request> {
             Request::CommitOffsets(commit)
         }
         Op::Fetch { group } => Request::FetchOffsets(FetchOffsets {
+            member: None,
             require_stable: true,
             ..fetch(&format!("g{group}"))
         }),
@@ -261,7 +262,8 @@ fn run(harness: &mut Harness, clients: &mut Clients, op: &Op) {
 
 /// What is stored of a stable group is what it is, unless something is under way.
 fn check_stored(harness: &Harness) {
-    for (id, group) in &harness.core.groups {
+    for (id, entry) in &harness.core.groups {
+        let group = entry.classic().expect("a classic group");
         if group.state() == State::Stable && !harness.core.is_in_flight(id) {
             // It was stored before it became stable.
             let mut metadata = group.metadata(None);
@@ -308,7 +310,8 @@ proptest! {
         }
         clients.learn(&mut harness);
         for (id, group) in &harness.core.groups {
-            prop_assert_eq!(group.state(), State::Empty, "{}", id);
+            let state = group.classic().map(classic::Group::state);
+            prop_assert_eq!(state, Some(State::Empty), "{}", id);
         }
         prop_assert_eq!(clients.answered.len(), usize::try_from(harness.requests).unwrap());
     }

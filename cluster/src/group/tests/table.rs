@@ -21,7 +21,7 @@ fn in_state(state: Option<State>) -> (Harness, Vec<MemberRef>) {
     let mut members = harness.stable(&["a", "b"]);
     // The order of ids is that of the names, so the leader is the first one.
     assert_eq!(
-        harness.core.groups[GROUP].leader_name(),
+        harness.core.classic(GROUP).expect("a group").leader_name(),
         members[0].member_id
     );
     match state {
@@ -63,6 +63,7 @@ fn error_of(response: &Response) -> ErrorCode {
         Response::CommitOffsets(topics) => topics[0].partitions[0].1,
         Response::FetchOffsets(fetched) => fetched.error,
         Response::DeleteOffsets(deleted) => deleted.error,
+        Response::ConsumerHeartbeat(result) => result.error,
         Response::DeleteGroups(groups) => groups[0].1,
     }
 }
@@ -384,7 +385,7 @@ fn sessions_that_end() {
             harness.heartbeat(&alive);
             harness.advance(5_000);
         }
-        let group = &harness.core.groups[GROUP];
+        let group = harness.core.classic(GROUP).expect("a group");
         assert!(!group.has_member(&members[0].member_id), "{state:?}");
         assert!(group.has_member(&alive.member_id), "{state:?}");
         let after = if state == PREPARING {

@@ -168,6 +168,21 @@ pub(super) const fn is_consumer_key(key_type: i16) -> bool {
 }
 
 impl ConsumerRecord {
+    /// True where it removes what it is about.
+    #[must_use]
+    pub const fn is_tombstone(&self) -> bool {
+        matches!(
+            self,
+            Self::Metadata(None)
+                | Self::PartitionMetadata(None)
+                | Self::Member(_, None)
+                | Self::TargetMetadata(None)
+                | Self::TargetMember(_, None)
+                | Self::Current(_, None)
+                | Self::Expression(_, None)
+        )
+    }
+
     /// Reads the rest of the key and the value.
     pub(super) fn decode(
         key_type: i16,

@@ -46,6 +46,8 @@ pub(crate) struct Broker {
     controller: Controller,
     replicas: Replicas,
     groups: Groups,
+    /// `group.coordinator.rebalance.protocols` has `consumer`.
+    serves_consumer_groups: bool,
     sessions: Mutex<Sessions>,
     quotas: Quotas,
     producer_ids: ProducerIds,
@@ -91,12 +93,14 @@ impl Broker {
     /// Puts the parts together.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let values = parts.options.values.clone();
+        let protocols = values.list("group.coordinator.rebalance.protocols");
         Arc::new(Self {
             limits: RwLock::new(Arc::new(Limits::new(&values))),
             admission: Admission::new(limits::request_memory_bytes(&values)),
             sessions: Mutex::new(Sessions::new(&values, parts.seed)),
             quotas: Quotas::new(&values),
             groups: Groups::new(&values),
+            serves_consumer_groups: protocols.iter().any(|name| name == "consumer"),
             values: RwLock::new(Arc::new(values)),
             options: parts.options,
             cluster_id: parts.cluster_id,
@@ -220,6 +224,12 @@ impl Broker {
     /// The groups that this broker coordinates.
     pub(crate) fn groups(&self) -> &Groups {
         &self.groups
+    }
+
+    /// True where groups of the consumer protocol are served: the cluster has the feature and the
+    /// configuration does not leave them out (KIP-848).
+    pub(crate) fn serves_consumer_groups(&self) -> bool {
+        self.serves_consumer_groups && self.image().feature("group.version") > 0
     }
 
     /// Fetch sessions.

@@ -16,11 +16,18 @@ pub(crate) struct Feature {
     pub(crate) initial: i16,
 }
 
-/// All of them. A feature comes with the APIs that it promises; those of transactions, of the newer
-/// group protocols and of share groups are not served.
+/// All of them. A feature comes with the APIs that it promises; those of transactions, of
+/// streams groups and of share groups are not served.
 pub(crate) const SUPPORTED: &[Feature] = &[
     Feature {
         name: "eligible.leader.replicas.version",
+        min: 0,
+        max: 1,
+        initial: 1,
+    },
+    // Groups of the consumer protocol (KIP-848).
+    Feature {
+        name: "group.version",
         min: 0,
         max: 1,
         initial: 1,

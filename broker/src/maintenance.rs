@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use crate::broker::Broker;
 use crate::cleaning;
 use crate::clock;
+use crate::group::Groups;
 use crate::metadata::Published;
 use crate::reports;
 
@@ -44,6 +45,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, failures: Arc<Notify>) {
     tracker.spawn(every(Arc::clone(broker), SPACE_PAUSE, check_room));
     tracker.spawn(every(Arc::clone(broker), FLUSH_PAUSE, flush_due));
     tracker.spawn(every(Arc::clone(broker), TAIL_PAUSE, forget_unread));
+    tracker.spawn(Groups::follow_heartbeats(Arc::clone(broker)));
     tracker.spawn(checkpoint(
         Arc::clone(broker),
         ms("log.flush.offset.checkpoint.interval.ms"),

@@ -35,7 +35,7 @@ impl Api for ListGroups {
                     WireGroup::default()
                         .with_group_id(text(group.group).into())
                         .with_protocol_type(text(group.protocol_type))
-                        .with_group_state(text(group.state.name()))
+                        .with_group_state(text(group.state))
                         .with_group_type(text(group.group_type))
                 });
                 ListGroupsResponse::default().with_groups(groups.collect())

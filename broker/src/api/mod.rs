@@ -29,6 +29,8 @@ mod alter_replica_log_dirs;
 mod answer;
 mod api_versions;
 mod authorized;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;

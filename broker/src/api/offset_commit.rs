@@ -21,6 +21,8 @@ use crate::broker::Broker;
 
 /// First version that knows GROUP_ID_NOT_FOUND.
 const GROUP_ID_NOT_FOUND_FROM: i16 = 9;
+/// First version that may have the epoch of a member for a generation (KIP-848).
+const MEMBER_EPOCH_FROM: i16 = 9;
 /// First version that names topics by id (KIP-848).
 const TOPIC_IDS_FROM: i16 = 10;
 
@@ -56,6 +58,7 @@ impl Api for OffsetCommit {
             },
             retention_ms: request.retention_time_ms,
             understands_group_id_not_found: context.version >= GROUP_ID_NOT_FOUND_FROM,
+            supports_member_epoch: context.version >= MEMBER_EPOCH_FROM,
             producer: None,
             topics: topics.collect(),
         };

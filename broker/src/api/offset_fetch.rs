@@ -13,7 +13,8 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use kafka_protocol::protocol::Decodable;
 use milena_cluster::group::{
-    FetchOffsets, FetchedOffset, FetchedOffsets, FetchedTopic, Request, Response, TopicPartitions,
+    FetchOffsets, FetchedOffset, FetchedOffsets, FetchedTopic, FetchingMember, Request, Response,
+    TopicPartitions,
 };
 use milena_cluster::metadata::Image;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, message};
@@ -30,6 +31,17 @@ const GROUPS_FROM: i16 = 8;
 const TOPIC_IDS_FROM: i16 = 10;
 
 pub(crate) struct OffsetFetch;
+
+/// A group that is asked for.
+struct Asking {
+    group: String,
+    /// All topics where there is none.
+    topics: Option<Vec<Asked>>,
+    /// Who asks, from version 9 on.
+    member: Option<FetchingMember>,
+    require_stable: bool,
+    has_ids: bool,
+}
 
 /// A topic that is asked for.
 struct Asked {
@@ -57,8 +69,14 @@ impl Api for OffsetFetch {
                 });
                 asked.collect()
             });
-            let group = request.group_id.to_string();
-            let mut fetched = fetch(broker, group, topics, require_stable, false).await;
+            let asking = Asking {
+                group: request.group_id.to_string(),
+                topics,
+                member: None,
+                require_stable,
+                has_ids: false,
+            };
+            let mut fetched = fetch(broker, asking).await;
             if version < GROUP_ERROR_FROM && fetched.error != ErrorCode::None {
                 fetched.topics = asked
                     .iter()
@@ -70,25 +88,8 @@ impl Api for OffsetFetch {
         let has_ids = version >= TOPIC_IDS_FROM;
         let mut groups = Vec::with_capacity(request.groups.len());
         for asked in request.groups {
-            let OffsetFetchRequestGroup {
-                group_id, topics, ..
-            } = asked;
-            let topics = topics.map(|topics| {
-                let asked = topics.into_iter().map(|topic| Asked {
-                    name: topic.name,
-                    id: TopicId(topic.topic_id),
-                    partitions: topic.partition_indexes,
-                });
-                asked.collect()
-            });
-            let fetched = fetch(
-                broker,
-                group_id.to_string(),
-                topics,
-                require_stable,
-                has_ids,
-            )
-            .await;
+            let asking = asking(asked, require_stable, has_ids);
+            let fetched = fetch(broker, asking).await;
             groups.push(respond(fetched));
         }
         OffsetFetchResponse::default().with_groups(groups)
@@ -105,6 +106,33 @@ impl Api for OffsetFetch {
                 .map_err(|error| unreadable(error.to_string()));
         }
         OffsetFetchRequest::decode(body, version).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
+fn asking(asked: OffsetFetchRequestGroup, require_stable: bool, has_ids: bool) -> Asking {
+    let topics = asked.topics.map(|topics| {
+        let asked = topics.into_iter().map(|topic| Asked {
+            name: topic.name,
+            id: TopicId(topic.topic_id),
+            partitions: topic.partition_indexes,
+        });
+        asked.collect()
+    });
+    let member_epoch = asked.member_epoch;
+    // Clients of the classic protocol and tools name nobody.
+    let is_named = asked.member_id.is_some() || member_epoch >= 0;
+    let member = is_named.then(|| FetchingMember {
+        member_id: asked
+            .member_id
+            .map_or_else(String::new, |id| id.to_string()),
+        member_epoch,
+    });
+    Asking {
+        group: asked.group_id.to_string(),
+        topics,
+        member,
+        require_stable,
+        has_ids,
     }
 }
 
@@ -131,13 +159,14 @@ fn nothing(partition: PartitionIndex, error: ErrorCode) -> FetchedOffset {
 }
 
 /// Asks the coordinator of one group. Every partition that is asked for is answered.
-async fn fetch(
-    broker: &Arc<Broker>,
-    group: String,
-    topics: Option<Vec<Asked>>,
-    require_stable: bool,
-    has_ids: bool,
-) -> FetchedOffsets {
+async fn fetch(broker: &Arc<Broker>, asking: Asking) -> FetchedOffsets {
+    let Asking {
+        group,
+        topics,
+        member,
+        require_stable,
+        has_ids,
+    } = asking;
     let image = broker.image();
     // Topics that are not here are answered here.
     let mut unknown = Vec::new();
@@ -150,6 +179,7 @@ async fn fetch(
     let request = FetchOffsets {
         group: group.clone(),
         topics,
+        member,
         require_stable,
     };
     let response = broker

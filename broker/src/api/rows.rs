@@ -47,6 +47,8 @@ pub(crate) const ROWS: &[Row] = &[
     row::<describe_cluster::DescribeCluster>(),
     row::<describe_producers::DescribeProducers>(),
     row::<unregister_broker::UnregisterBroker>(),
+    row::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
+    row::<consumer_group_describe::ConsumerGroupDescribe>(),
     row::<list_config_resources::ListConfigResources>(),
     row::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];

@@ -7,8 +7,8 @@ use milena_cluster::group::Coordinator;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset};
 use tracing::{error, info};
 
-use super::Settings;
 use super::batch::apply_all;
+use super::settings::Settings;
 use crate::clock;
 use crate::partition::{Isolation, Partition, ReadRequest, collect};
 

@@ -7,74 +7,49 @@
 mod appends;
 mod batch;
 mod load;
+mod settings;
 mod shard;
 mod steady;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use milena_cluster::group::{Config, DeletedTopic, DescribedGroup, ListedGroup, Request, Response};
+use milena_cluster::group::{
+    DeletedTopic, DescribedConsumerGroup, DescribedGroup, Event, ListedGroup, Request, Response,
+};
+use milena_cluster::metadata::Image;
 use milena_log::validate::ValidBatch;
-use milena_protocol::batch::Compression;
 use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::group::partition_for;
 use milena_protocol::{ErrorCode, PartitionIndex, ProducerId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::settings::Settings;
 use self::shard::Shard;
+use self::surroundings::Surroundings;
 use crate::broker::Broker;
+use crate::clock;
 use crate::partition::Partition;
 use crate::replicas::Followed;
 use crate::topics::CONSUMER_OFFSETS;
 
-/// What every shard is made with.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// Settings of the coordinator itself.
-    pub(crate) config: Config,
-    /// `offsets.commit.timeout.ms`: who waits for an append is told after it that it failed.
-    pub(crate) commit_timeout: Duration,
-    /// `offsets.load.buffer.size`: bytes of one read of a load.
-    pub(crate) load_bytes: usize,
-    /// `offsets.topic.compression.codec`.
-    pub(crate) compression: Compression,
-}
-
-impl Settings {
-    fn new(values: &BrokerValues) -> Self {
-        let ms = |key| Duration::from_millis(u64::try_from(values.int(key)).unwrap_or(0));
-        let size = |key| usize::try_from(values.int(key)).unwrap_or(1).max(1);
-        let codec = i16::try_from(values.int("offsets.topic.compression.codec")).unwrap_or(0);
-        Self {
-            config: Config {
-                initial_rebalance_delay_ms: i64::from(
-                    values.int("group.initial.rebalance.delay.ms").max(0),
-                ),
-                min_session_timeout_ms: values.int("group.min.session.timeout.ms"),
-                max_session_timeout_ms: values.int("group.max.session.timeout.ms"),
-                max_size: size("group.max.size"),
-                offset_metadata_max_bytes: size("offset.metadata.max.bytes"),
-                offsets_retention_ms: i64::from(values.int("offsets.retention.minutes")) * 60_000,
-                offsets_retention_check_interval_ms: values
-                    .long("offsets.retention.check.interval.ms"),
-                ..Config::default()
-            },
-            commit_timeout: ms("offsets.commit.timeout.ms"),
-            load_bytes: size("offsets.load.buffer.size"),
-            compression: Compression::from_bits(codec).unwrap_or(Compression::None),
-        }
-    }
-}
+/// Pause between two counts of heartbeats.
+const RATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The groups that this broker coordinates.
 #[derive(Debug)]
 pub(crate) struct Groups {
     settings: RwLock<Settings>,
+    /// Taken after the lock of a shard.
+    surroundings: Arc<RwLock<Surroundings>>,
+    /// ConsumerGroupHeartbeats so far.
+    heartbeats: AtomicU64,
     /// Partitions of `__consumer_offsets`; 0 where the topic does not exist.
     partition_count: AtomicI32,
     shards: RwLock<BTreeMap<PartitionIndex, Arc<Shard>>>,
@@ -85,6 +60,8 @@ impl Groups {
     pub(crate) fn new(values: &BrokerValues) -> Self {
         Self {
             settings: RwLock::new(Settings::new(values)),
+            surroundings: Arc::default(),
+            heartbeats: AtomicU64::new(0),
             partition_count: AtomicI32::new(0),
             shards: RwLock::default(),
         }
@@ -108,6 +85,7 @@ impl Groups {
             .map_or(0, |topic| topic.partition_count());
         self.partition_count.store(count, Ordering::Release);
         self.give_up();
+        self.tell(broker, image).await;
         let deleted: Vec<DeletedTopic> = followed
             .deleted
             .iter()
@@ -128,6 +106,63 @@ impl Groups {
         }
     }
 
+    /// Tells the shards what has changed around them.
+    async fn tell(&self, broker: &Arc<Broker>, image: Arc<Image>) {
+        let surroundings = Arc::clone(&self.surroundings);
+        let values = broker.values();
+        // To see all topics of a large cluster takes more than a moment.
+        let changes = broker
+            .blocking(move || {
+                let mut surroundings = surroundings.write().unwrap_or_else(PoisonError::into_inner);
+                surroundings.follow(&image, &values)
+            })
+            .await;
+        if let Some(view) = changes.view {
+            for shard in self.shards() {
+                shard.feed(Event::TopicsChanged(view.clone()));
+            }
+        }
+        for (group, config) in changes.configs {
+            if let Some(shard) = self.shard_of(&group) {
+                shard.feed(surroundings::changed(&group, config));
+            }
+        }
+    }
+
+    /// Notes that a member of a consumer group asks.
+    pub(crate) fn note_heartbeat(&self) {
+        self.heartbeats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells the shards about once a second how many heartbeats there are, from which they choose
+    /// how often they want them. Ends when the broker stops.
+    pub(crate) async fn follow_heartbeats(broker: Arc<Broker>) {
+        let stopping = broker.stopping();
+        let groups = broker.groups();
+        let mut before = groups.heartbeats.load(Ordering::Relaxed);
+        let mut last = 0;
+        let mut at = clock::instant();
+        loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(RATE_PAUSE) => {}
+            }
+            let now = groups.heartbeats.load(Ordering::Relaxed);
+            let elapsed_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let rate = now.wrapping_sub(before).saturating_mul(1000) / elapsed_ms.max(1);
+            (before, at) = (now, clock::instant());
+            let per_second = u32::try_from(rate).unwrap_or(u32::MAX);
+            // A broker without members leaves its shards alone.
+            if per_second > 0 || last > 0 {
+                for shard in groups.shards() {
+                    shard.feed(Event::HeartbeatRate { per_second });
+                }
+            }
+            last = per_second;
+        }
+    }
+
     /// Begins to coordinate the groups of a partition.
     fn take(&self, partition: Arc<Partition>, tracker: &TaskTracker, stopping: CancellationToken) {
         let index = partition.topic_partition().partition;
@@ -136,7 +171,8 @@ impl Groups {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let shard = Shard::new(partition, settings);
+        let count = self.partition_count.load(Ordering::Acquire);
+        let shard = Shard::new(partition, settings, Arc::clone(&self.surroundings), count);
         let before = self
             .shards
             .write()
@@ -252,6 +288,24 @@ impl Groups {
             .collect()
     }
 
+    /// Every group of the consumer protocol asked for, in that order.
+    pub(crate) fn describe_consumer(&self, groups: &[String]) -> Vec<DescribedConsumerGroup> {
+        let describe = |group: &String| {
+            if group.is_empty() {
+                return Some(undescribed(group, ErrorCode::InvalidGroupId));
+            }
+            let shard = self.shard_of(group)?;
+            shard
+                .with_core(|core| core.describe_consumer(std::slice::from_ref(group)))
+                .pop()
+        };
+        let or_not_here = |group: &String| undescribed(group, ErrorCode::NotCoordinator);
+        groups
+            .iter()
+            .map(|group| describe(group).unwrap_or_else(|| or_not_here(group)))
+            .collect()
+    }
+
     /// The groups in these states and of these types; see `Coordinator::list`.
     ///
     /// # Errors
@@ -281,6 +335,19 @@ fn not_here(group: &str) -> DescribedGroup {
         state: "",
         protocol_type: String::new(),
         protocol: String::new(),
+        members: Vec::new(),
+    }
+}
+
+fn undescribed(group: &str, error: ErrorCode) -> DescribedConsumerGroup {
+    DescribedConsumerGroup {
+        group: group.to_owned(),
+        error,
+        error_message: None,
+        state: "",
+        group_epoch: 0,
+        assignment_epoch: 0,
+        assignor: String::new(),
         members: Vec::new(),
     }
 }

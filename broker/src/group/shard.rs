@@ -1,10 +1,11 @@
 //! One coordinator with its partition, its waiting requests and its task.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use milena_cluster::group::{Coordinator, DeletedTopic, Effect, Event, Request, Response, Waiter};
+use milena_protocol::stored::group::partition_for;
 use milena_protocol::{Offset, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -13,8 +14,10 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::appends::Appends;
+use super::load;
+use super::settings::Settings;
 use super::steady::SteadyClock;
-use super::{Settings, load};
+use super::surroundings::Surroundings;
 use crate::partition::Partition;
 
 /// Longest sleep of the task; nothing depends on it.
@@ -49,6 +52,9 @@ pub(super) struct Inner {
 pub(super) struct Shard {
     pub(super) partition: Arc<Partition>,
     pub(super) settings: Settings,
+    surroundings: Arc<RwLock<Surroundings>>,
+    /// Partitions of `__consumer_offsets`.
+    partition_count: i32,
     /// Wakes the task: an append has ended, or a timer ends before the task would look.
     pub(super) wake: Arc<Notify>,
     inner: Mutex<Inner>,
@@ -56,7 +62,12 @@ pub(super) struct Shard {
 
 impl Shard {
     /// A shard that refuses requests until it is loaded.
-    pub(super) fn new(partition: Arc<Partition>, settings: Settings) -> Arc<Self> {
+    pub(super) fn new(
+        partition: Arc<Partition>,
+        settings: Settings,
+        surroundings: Arc<RwLock<Surroundings>>,
+        partition_count: i32,
+    ) -> Arc<Self> {
         let core = Coordinator::new(settings.config.clone());
         let inner = Inner {
             core,
@@ -75,6 +86,8 @@ impl Shard {
         Arc::new(Self {
             partition,
             settings,
+            surroundings,
+            partition_count,
             wake: Arc::new(Notify::new()),
             inner: Mutex::new(inner),
         })
@@ -143,6 +156,14 @@ impl Shard {
         }
     }
 
+    /// Tells the coordinator what has happened.
+    pub(super) fn feed(&self, event: Event) {
+        let mut inner = self.lock();
+        if !inner.has_resigned {
+            self.step(&mut inner, event);
+        }
+    }
+
     /// Answers everybody with NOT_COORDINATOR from now on.
     pub(super) fn resign(&self) {
         let mut inner = self.lock();
@@ -166,12 +187,25 @@ impl Shard {
         inner.is_loaded = true;
         let now = inner.clock.now();
         let mut effects = Vec::new();
+        for event in self.surroundings_of_ours() {
+            inner.core.step(now, event, &mut effects);
+        }
         inner.core.finish_loading(now, &mut effects);
         self.carry_out(&mut inner, effects);
         let deleted = std::mem::take(&mut inner.deleted);
         if !deleted.is_empty() {
             self.step(&mut inner, Event::TopicsDeleted(deleted));
         }
+    }
+
+    fn surroundings_of_ours(&self) -> Vec<Event> {
+        let index = self.partition.topic_partition().partition;
+        let surroundings = self
+            .surroundings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = self.partition_count.max(1);
+        surroundings.events(|group| partition_for(group, count) == index)
     }
 
     async fn run(self: &Arc<Self>, tracker: &TaskTracker) {

@@ -67,6 +67,7 @@ fn commit(member: MemberRef, id: TopicId, offset: i64) -> Request {
         member,
         retention_ms: -1,
         understands_group_id_not_found: true,
+        supports_member_epoch: true,
         producer: None,
         topics: vec![TopicCommits {
             name: TOPIC.into(),
@@ -85,6 +86,7 @@ fn fetch() -> Request {
     Request::FetchOffsets(FetchOffsets {
         group: GROUP.into(),
         topics: Some(vec![topic]),
+        member: None,
         require_stable: true,
     })
 }

@@ -6,6 +6,7 @@
 mod client;
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod fetch;
 mod records;
 mod topics;

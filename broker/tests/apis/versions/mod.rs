@@ -11,6 +11,7 @@ use crate::client::{Client, Server, batch, decode, text};
 
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod groups;
 mod records;
 mod topics;
@@ -80,6 +81,8 @@ const CHECKS: &[(i16, Check)] = &[
     (60, cluster::describe_cluster),
     (61, records::describe_producers),
     (64, cluster::unregister_broker),
+    (68, consumer_groups::heartbeat),
+    (69, consumer_groups::describe),
     (74, configs::list_config_resources),
     (75, topics::describe_topic_partitions),
 ];

@@ -16,14 +16,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cluster", &["protocol"]),
     ("broker", &["protocol", "log", "cluster"]),
     ("server", &["protocol", "log", "cluster", "broker"]),
+    ("simulation", &["protocol", "log", "cluster"]),
     (
         "conformance",
-        &["protocol", "log", "cluster", "broker", "server"],
+        &[
+            "protocol",
+            "log",
+            "cluster",
+            "broker",
+            "server",
+            "simulation",
+        ],
     ),
 ];
 
 /// Packages that must not pull in a runtime.
-const PURE: &[&str] = &["protocol", "log", "cluster"];
+const PURE: &[&str] = &["protocol", "log", "cluster", "simulation"];
 
 /// Names that say nothing.
 const NAMES: &[&str] = &[

@@ -1,0 +1,1 @@
+//! Checks a history of what clients saw.

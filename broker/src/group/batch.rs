@@ -4,64 +4,68 @@ use milena_cluster::group::Coordinator;
 use milena_protocol::batch::{BatchHeader, HeaderError, Records};
 use milena_protocol::stored::group::Record;
 use milena_protocol::{Offset, ProducerId};
-use tracing::{error, warn};
+use thiserror::Error;
+use tracing::warn;
 
 /// Most bytes that a batch may inflate to.
 const INFLATED_BYTES_MAX: usize = 1 << 30;
 /// Type of the control record that ends a transaction well.
 const COMMIT: i16 = 1;
 
+/// Why a batch cannot be applied.
+#[derive(Debug, Error)]
+#[error("batch at offset {offset}: {reason}")]
+pub(super) struct Damaged {
+    /// Offset of its first record, as far as it is known.
+    offset: i64,
+    /// What is wrong.
+    reason: String,
+}
+
 /// Applies the whole batches in `bytes` to a coordinator that loads, except records before `from`.
-/// Returns the offset after the last one; none where the bytes are damaged. A read ends anywhere: a
-/// batch at the end that is not whole is left for the next read, which begins with it.
-pub(super) fn apply_all(core: &mut Coordinator, mut bytes: &[u8], from: Offset) -> Option<Offset> {
+/// Returns the offset after the last one. A read ends anywhere: a batch at the end that is not whole
+/// is left for the next read, which begins with it.
+pub(super) fn apply_all(
+    core: &mut Coordinator,
+    mut bytes: &[u8],
+    from: Offset,
+) -> Result<Offset, Damaged> {
     let mut next = from;
     while !bytes.is_empty() {
+        let damaged = |reason: String| Damaged {
+            offset: next.0,
+            reason,
+        };
         let (header, batch) = match BatchHeader::parse_whole(bytes) {
             Ok(parsed) => parsed,
             Err(HeaderError::Incomplete { .. }) if next > from => break,
-            Err(fault) => {
-                error!(offset = next.0, %fault, "batch of the offsets topic cannot be read");
-                return None;
-            }
+            Err(fault) => return Err(damaged(fault.to_string())),
         };
-        if let Err(fault) = header.check_crc(batch) {
-            error!(offset = next.0, %fault, "batch of the offsets topic is damaged");
-            return None;
-        }
-        apply_batch(core, &header, batch, from)?;
+        header
+            .check_crc(batch)
+            .map_err(|fault| damaged(fault.to_string()))?;
+        apply_batch(core, &header, batch, from).map_err(damaged)?;
         next = header.next_offset();
         bytes = &bytes[header.size_bytes.min(bytes.len())..];
     }
-    Some(next)
+    Ok(next)
 }
 
+/// Applies one batch; a text says what is wrong with it.
 fn apply_batch(
     core: &mut Coordinator,
     header: &BatchHeader,
     batch: &[u8],
     from: Offset,
-) -> Option<()> {
-    let offset = header.base_offset.0;
-    let records = match Records::open(header, batch, INFLATED_BYTES_MAX) {
-        Ok(records) => records,
-        Err(fault) => {
-            error!(offset, %fault, "records of the offsets topic cannot be read");
-            return None;
-        }
-    };
+) -> Result<(), String> {
+    let records =
+        Records::open(header, batch, INFLATED_BYTES_MAX).map_err(|fault| fault.to_string())?;
     let producer = match header.attributes.is_transactional() {
         true => header.producer_id,
         false => ProducerId::NONE,
     };
     for record in &records {
-        let record = match record {
-            Ok(record) => record,
-            Err(fault) => {
-                error!(offset, %fault, "records of the offsets topic cannot be read");
-                return None;
-            }
-        };
+        let record = record.map_err(|fault| fault.to_string())?;
         let at = record.offset(header);
         if at < from {
             continue;
@@ -78,7 +82,7 @@ fn apply_batch(
             Err(fault) => warn!(offset = at.0, %fault, "record of the offsets topic is left out"),
         }
     }
-    Some(())
+    Ok(())
 }
 
 /// True where a control record commits, false where it aborts, none where it is another one. Its

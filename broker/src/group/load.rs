@@ -46,28 +46,29 @@ pub(super) fn read(partition: &Arc<Partition>, settings: &Settings) -> Option<Lo
             break;
         }
         if read.error != ErrorCode::None {
-            let code = read.error.name();
-            error!(partition = %partition.topic_partition(), offset = offset.0, code,
-                "groups cannot be loaded");
-            return None;
+            return failed(partition, offset, read.error.name());
         }
         let bytes = match collect(&read.pieces) {
             Ok(bytes) => bytes,
-            Err(fault) => {
-                error!(partition = %partition.topic_partition(), offset = offset.0, %fault,
-                    "groups cannot be loaded");
-                return None;
-            }
+            Err(fault) => return failed(partition, offset, &fault.to_string()),
         };
-        let next = apply_all(&mut core, &bytes, offset)?;
+        let next = match apply_all(&mut core, &bytes, offset) {
+            Ok(next) => next,
+            Err(damaged) => return failed(partition, offset, &damaged.to_string()),
+        };
         if next <= offset {
-            error!(partition = %partition.topic_partition(), offset = offset.0,
-                "groups cannot be loaded: no whole batch was read");
-            return None;
+            return failed(partition, offset, "no whole batch was read");
         }
         offset = next;
     }
     info!(partition = %partition.topic_partition(), end = offset.0,
         seconds = started.elapsed().as_secs_f64(), "groups loaded");
     Some(Loaded { core, end })
+}
+
+/// Says that the groups of a partition are not served. Those of others are.
+fn failed(partition: &Partition, offset: Offset, fault: &str) -> Option<Loaded> {
+    error!(partition = %partition.topic_partition(), offset = offset.0, fault,
+        "groups cannot be loaded; those of this partition are not served");
+    None
 }

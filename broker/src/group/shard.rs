@@ -1,6 +1,7 @@
 //! One coordinator with its partition, its waiting requests and its task.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::appends::Appends;
 use super::load;
@@ -143,7 +144,7 @@ impl Shard {
         };
         answer
             .await
-            .expect("the shard lives while it is asked, and gives a sender up only by an answer")
+            .expect("a coordinator that has not panicked answers everybody")
     }
 
     /// Forgets the offsets of topics that are gone.
@@ -173,8 +174,27 @@ impl Shard {
         self.wake.notify_one();
     }
 
+    /// Locks. A coordinator that has panicked is not asked again: what it has stored stands, and
+    /// whoever loads it next serves it.
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(|poisoned| {
+            let mut inner = poisoned.into_inner();
+            self.inner.clear_poison();
+            self.say_broken("its coordinator panicked");
+            inner.has_resigned = true;
+            inner.appends.clear();
+            // Their connections are closed.
+            inner.waiters.clear();
+            inner.core = Coordinator::new(self.settings.config.clone());
+            inner.core.resign(&mut Vec::new());
+            self.wake.notify_one();
+            inner
+        })
+    }
+
+    fn say_broken(&self, reason: &str) {
+        error!(partition = %self.partition.topic_partition(), reason,
+            "groups of this partition are not served until it is led anew");
     }
 
     /// Puts a loaded coordinator to work.
@@ -213,12 +233,18 @@ impl Shard {
             let shard = Arc::clone(self);
             let read =
                 tracker.spawn_blocking(move || load::read(&shard.partition, &shard.settings));
-            // A panic of the reader is a load that failed: the partition stays unserved.
-            let Ok(Some(loaded)) = read.await else { return };
+            // A panic is a load that failed: the partition stays unserved.
+            let loaded = match read.await {
+                Ok(Some(loaded)) => loaded,
+                Ok(None) => return,
+                Err(_) => return self.say_broken("the records of its groups make no sense"),
+            };
             if !self.is_committed(loaded.end).await {
                 return;
             }
-            self.serve(loaded);
+            if catch_unwind(AssertUnwindSafe(|| self.serve(loaded))).is_err() {
+                return self.say_broken("the records of its groups make no sense");
+            }
         }
         while let Some(sleep) = self.turn() {
             tokio::select! {

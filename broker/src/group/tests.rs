@@ -1,5 +1,7 @@
 //! Tests of the shell, on a broker of their own.
 
+mod damage;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -42,6 +42,17 @@ impl Coordinator {
         entry.consumer().map(|_| id.clone())
     }
 
+    /// The answer to a heartbeat that makes no sense.
+    pub(super) fn nonsense(&self, request: &Request) -> Option<Response> {
+        let Request::ConsumerHeartbeat(heartbeat) = request else {
+            return None;
+        };
+        let valid = validate_heartbeat(heartbeat, &self.config.consumer.assignors);
+        let Refusal { error, message } = valid.err()?;
+        let refused = ConsumerHeartbeatResult::refused(error, Some(message));
+        Some(Response::ConsumerHeartbeat(refused))
+    }
+
     /// A heartbeat of a group that is not one of the consumer protocol yet.
     pub(super) fn consumer_heartbeat(&mut self, waiter: Waiter, request: &ConsumerHeartbeat) {
         let refuse =
@@ -106,11 +117,6 @@ impl Coordinator {
     /// Gives a group a request.
     pub(super) fn enqueue(&mut self, id: &Arc<str>, waiter: Waiter, request: Request) {
         if let Request::ConsumerHeartbeat(heartbeat) = &request {
-            let valid = validate_heartbeat(heartbeat, &self.config.consumer.assignors);
-            if let Err(Refusal { error, message }) = valid {
-                let refused = ConsumerHeartbeatResult::refused(error, Some(message));
-                return self.reply(waiter, Response::ConsumerHeartbeat(refused));
-            }
             self.renew_on_arrival(id, heartbeat);
         }
         self.wait_for_turn(id, Queued::Request(waiter, request));

@@ -228,6 +228,9 @@ impl Coordinator {
     }
 
     pub(super) fn request(&mut self, waiter: Waiter, request: Request) {
+        if let Some(nonsense) = self.nonsense(&request) {
+            return self.reply(waiter, nonsense);
+        }
         if let Some(error) = self.refusal(&request) {
             return self.reply(waiter, request.refused(error));
         }

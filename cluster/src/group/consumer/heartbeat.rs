@@ -242,7 +242,12 @@ impl Draft<'_> {
             }),
             None => Err(unknown_instance(instance)),
             Some((old_id, member)) if joins => {
-                if !member.uses_classic_protocol() && member.epoch != STATIC_LEAVE_EPOCH {
+                let has_left = member.epoch == STATIC_LEAVE_EPOCH;
+                if &**old_id == member_id && !has_left {
+                    // Its answer was lost, or it was fenced; it is no other.
+                    return Ok(Sender::Known(Arc::clone(member)));
+                }
+                if !member.uses_classic_protocol() && !has_left {
                     return Err(Refusal::new(
                         ErrorCode::UnreleasedInstanceId,
                         format!(

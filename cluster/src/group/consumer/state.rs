@@ -332,6 +332,7 @@ impl State {
     }
 
     /// Asserts what holds beyond that where the records were decided here.
+    #[cfg(test)]
     pub(in crate::group) fn check_ownership(&self, id: &str) {
         let mut owned = 0;
         for (member_id, member) in &self.members {

@@ -1,5 +1,6 @@
 //! Tests of the coordinator: what they share. Every step is followed by `check_invariants`.
 
+mod consumer;
 mod join;
 mod load;
 mod offset;
@@ -58,6 +59,11 @@ fn harness() -> Harness {
 impl Harness {
     fn absorb(&mut self, effects: Vec<Effect>) {
         self.core.check_invariants();
+        for (id, entry) in &self.core.groups {
+            if let Some(group) = entry.consumer() {
+                group.live.check_ownership(id);
+            }
+        }
         for effect in effects {
             match effect {
                 Effect::Append {

@@ -157,10 +157,17 @@ impl Draft<'_> {
         })
     }
 
-    /// Heartbeat (key 12).
-    pub(in crate::group) fn classic_heartbeat(&mut self, who: &MemberRef) -> Result<(), Refusal> {
+    /// Heartbeat (key 12). The group may have nobody of the consumer protocol, whose heartbeats
+    /// would follow its epoch and topics.
+    pub(in crate::group) fn classic_heartbeat(
+        &mut self,
+        context: &Context<'_>,
+        who: &MemberRef,
+    ) -> Result<(), Refusal> {
         let member = self.classic_member(who)?;
         self.renew_classic_session(&who.member_id, &member);
+        self.follow_topics(context);
+        self.update_target(context);
         let has_to_join = member.epoch < self.state.assignment_epoch()
             || member.state == MemberState::UnrevokedPartitions
             || (member.state == MemberState::UnreleasedPartitions

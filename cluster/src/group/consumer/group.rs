@@ -200,7 +200,7 @@ impl Step<'_> {
             ),
             Request::Heartbeat(member) => Response::Heartbeat(
                 self.draft
-                    .classic_heartbeat(&member)
+                    .classic_heartbeat(context, &member)
                     .map_or_else(|refusal| refusal.error, |()| ErrorCode::None),
             ),
             Request::Leave(leave) => {

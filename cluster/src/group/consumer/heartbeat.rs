@@ -176,6 +176,15 @@ impl Draft<'_> {
         names_changed || regex_changed
     }
 
+    /// Counts the group epoch up where topics have changed since that was looked at.
+    pub(super) fn follow_topics(&mut self, context: &Context<'_>) {
+        if self.is_stale {
+            let has_changed = self.resolve_all(context);
+            self.update_epoch(context, has_changed);
+            self.is_stale = false;
+        }
+    }
+
     /// Takes a member towards its target assignment.
     ///
     /// # Errors

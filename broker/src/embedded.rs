@@ -8,6 +8,7 @@ use milena_protocol::BrokerEpoch;
 use tracing::{info, warn};
 
 use crate::broker::Broker;
+use crate::metrics::Gauges;
 use crate::options::Options;
 use crate::start::{self, Running, StartError};
 
@@ -66,7 +67,11 @@ impl Embedded {
     #[must_use]
     pub fn metrics_text(&self) -> String {
         let broker = self.broker();
-        broker.metrics().text(broker.connections().total())
+        let replicas = broker.replicas();
+        broker.metrics().text(Gauges {
+            connections: broker.connections().total(),
+            damaged_partitions: replicas.damaged().len() + replicas.unopened().len(),
+        })
     }
 
     /// Whether everything is served.

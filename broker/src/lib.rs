@@ -53,5 +53,5 @@ mod topics;
 pub use directories::{DirectoryError, format_all, random_id};
 pub use embedded::{Embedded, Health};
 pub use net::BindError;
-pub use options::{Mode, Options};
+pub use options::{Mode, Options, Warnings};
 pub use start::StartError;

@@ -59,6 +59,7 @@ defs! {
     APPENDED_BYTES Counter "milena_broker_bytes_in_total" [] "Bytes of record batches appended by producers.";
     FETCHED_BYTES Counter "milena_broker_bytes_out_total" [] "Bytes of record batches given to consumers.";
     CONNECTIONS Gauge "milena_broker_connections" [] "Open client connections.";
+    DAMAGED_PARTITIONS Gauge "milena_broker_damaged_partition_count" [] "Partitions whose log is damaged or cannot be opened.";
     REJECTED_PRODUCES Counter "milena_broker_failed_produce_requests_total" [] "Partitions of Produce requests answered with an error.";
     SYNC_SECONDS Histogram "milena_broker_log_flush_seconds" [] "Time that one sync of one partition took.";
     SYNCED_PARTITIONS Counter "milena_broker_log_flushes_total" [] "Syncs of partitions.";
@@ -122,6 +123,15 @@ impl Histogram {
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{text}");
+}
+
+/// What is counted where the text is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gauges {
+    /// Open client connections.
+    pub(crate) connections: usize,
+    /// Partitions whose log is damaged or cannot be opened.
+    pub(crate) damaged_partitions: usize,
 }
 
 /// Keys below this have counters of their own.
@@ -223,8 +233,8 @@ impl Metrics {
         self.appended_bytes.load(Ordering::Relaxed)
     }
 
-    /// All metrics in Prometheus' text form. `connections` is the number of open ones.
-    pub(crate) fn text(&self, connections: usize) -> String {
+    /// All metrics in Prometheus' text form.
+    pub(crate) fn text(&self, gauges: Gauges) -> String {
         let mut out = String::with_capacity(8 * 1024);
         for def in DEFS {
             line(&mut out, format_args!("# HELP {} {}", def.name, def.help));
@@ -237,7 +247,7 @@ impl Metrics {
                 name if name == REQUEST_SECONDS.name => self.write_request_seconds(&mut out),
                 name if name == SYNC_SECONDS.name => self.sync_seconds.write(&mut out, name, ""),
                 name => {
-                    let value = self.single(name, connections);
+                    let value = self.single(name, gauges);
                     line(&mut out, format_args!("{name} {value}"));
                 }
             }
@@ -245,14 +255,16 @@ impl Metrics {
         out
     }
 
-    fn single(&self, name: &str, connections: usize) -> i64 {
+    fn single(&self, name: &str, gauges: Gauges) -> i64 {
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let counter = |counter: &AtomicU64| {
             i64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
         };
         match name {
             name if name == APPENDED_BYTES.name => counter(&self.appended_bytes),
             name if name == APPENDED_BATCHES.name => counter(&self.appended_batches),
-            name if name == CONNECTIONS.name => i64::try_from(connections).unwrap_or(i64::MAX),
+            name if name == CONNECTIONS.name => gauge(gauges.connections),
+            name if name == DAMAGED_PARTITIONS.name => gauge(gauges.damaged_partitions),
             name if name == FETCHED_BYTES.name => counter(&self.fetched_bytes),
             name if name == OFFLINE_DIRECTORIES.name => {
                 self.offline_directories.load(Ordering::Relaxed)
@@ -302,7 +314,10 @@ mod tests {
         metrics.request_seconds(3, Duration::from_micros(70));
         metrics.synced(Duration::from_secs(60));
         metrics.appended(100);
-        let text = metrics.text(2);
+        let text = metrics.text(Gauges {
+            connections: 2,
+            damaged_partitions: 3,
+        });
         for def in DEFS {
             assert!(
                 text.contains(&format!("# TYPE {} {}", def.name, def.kind.name())),
@@ -327,6 +342,10 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("milena_broker_connections 2\n"), "{text}");
+        assert!(
+            text.contains("milena_broker_damaged_partition_count 3\n"),
+            "{text}"
+        );
     }
 
     #[test]

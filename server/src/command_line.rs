@@ -41,12 +41,12 @@ pub(crate) enum Command {
 /// Flags of `milena dev`. A port of 0 is chosen by the system.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Dev {
-    /// Directory of the data; it is made where it is missing
-    #[arg(long, value_name = "DIR", default_value = "./milena-data")]
-    pub(crate) data: PathBuf,
-    /// Port for Kafka clients; 0 lets the system choose
-    #[arg(long, value_name = "N", default_value_t = 9092)]
-    pub(crate) port: u16,
+    /// Directory of the data; it is made where it is missing [default: ./milena-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Port for Kafka clients; 0 lets the system choose [default: 9092]
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
     /// Port of the Schema Registry (reserved)
     #[arg(long, value_name = "N", default_value_t = 8081)]
     pub(crate) registry_port: u16,
@@ -56,9 +56,9 @@ pub(crate) struct Dev {
     /// Port of SQL (reserved)
     #[arg(long, value_name = "N", default_value_t = 8088)]
     pub(crate) sql_port: u16,
-    /// Port of health and metrics; 0 lets the system choose
-    #[arg(long, value_name = "N", default_value_t = ADMIN_PORT)]
-    pub(crate) admin_port: u16,
+    /// Port of health and metrics; 0 lets the system choose [default: 9644]
+    #[arg(long, value_name = "N")]
+    pub(crate) admin_port: Option<u16>,
     /// Sets a configuration key of Kafka, such as log.retention.ms=60000; may be given several times
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<(String, String)>,
@@ -184,15 +184,12 @@ mod tests {
     #[test]
     fn dev_has_the_published_defaults() {
         let found = dev("milena dev");
-        assert_eq!(found.data, PathBuf::from("./milena-data"));
-        let ports = [
-            found.port,
-            found.registry_port,
-            found.connect_port,
-            found.sql_port,
-        ];
-        assert_eq!(ports, [9092, 8081, 8083, 8088]);
-        assert_eq!(found.admin_port, 9644);
+        let ports = [found.registry_port, found.connect_port, found.sql_port];
+        assert_eq!(ports, [8081, 8083, 8088]);
+        assert_eq!(
+            (found.data, found.port, found.admin_port),
+            (None, None, None)
+        );
         assert_eq!(found.settings, []);
     }
 
@@ -202,14 +199,10 @@ mod tests {
             "milena dev --data /d --port 0 --registry-port 1 --connect-port 2 --sql-port 3 \
              --admin-port 0 -X a=b -X c=d=e -Xf=",
         );
-        let ports = [
-            found.port,
-            found.registry_port,
-            found.connect_port,
-            found.sql_port,
-        ];
-        assert_eq!(ports, [0, 1, 2, 3]);
-        assert_eq!((found.data, found.admin_port), (PathBuf::from("/d"), 0));
+        let ports = [found.registry_port, found.connect_port, found.sql_port];
+        assert_eq!(ports, [1, 2, 3]);
+        let expected = (Some(PathBuf::from("/d")), Some(0), Some(0));
+        assert_eq!((found.data, found.port, found.admin_port), expected);
         let settings: Vec<_> = found
             .settings
             .iter()

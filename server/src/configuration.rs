@@ -20,8 +20,10 @@ pub(crate) enum Origin {
     File(String),
     /// An environment variable, by its name.
     Environment(String),
-    /// The command line.
+    /// `-X` of the command line.
     CommandLine,
+    /// A flag of the command line, by its name.
+    Flag(&'static str),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +91,25 @@ impl Settings {
         self.settings.get(key).map(|setting| setting.value.as_str())
     }
 
+    /// Takes the value of `key` out where it is from the environment.
+    pub(crate) fn drop_environment(&mut self, key: &str) {
+        self.settings.retain(|name, setting| {
+            name != key || !matches!(setting.origin, Origin::Environment(_))
+        });
+    }
+
+    /// The way to change `key`: a flag, or the key and where it stands.
+    pub(crate) fn describe_origin(&self, key: &str) -> String {
+        match self.settings.get(key).map(|setting| &setting.origin) {
+            Some(Origin::Flag(name)) => (*name).to_owned(),
+            Some(origin) => match describe(origin) {
+                Some(place) => format!("{key} ({place})"),
+                None => key.to_owned(),
+            },
+            None => key.to_owned(),
+        }
+    }
+
     /// Takes the value of `key` out, for keys that this program acts upon by itself.
     pub(crate) fn take(&mut self, key: &str) -> Option<String> {
         self.settings.remove(key).map(|setting| setting.value)
@@ -116,12 +137,22 @@ impl Settings {
         } else {
             format!("{key}: {message}")
         };
-        match self.settings.get(key).map(|setting| &setting.origin) {
-            None | Some(Origin::Default) => fault,
-            Some(Origin::File(path)) => format!("{fault} (in {path})"),
-            Some(Origin::Environment(variable)) => format!("{fault} (in the variable {variable})"),
-            Some(Origin::CommandLine) => format!("{fault} (on the command line)"),
+        let origin = self.settings.get(key).map(|setting| &setting.origin);
+        match origin.and_then(describe) {
+            Some(place) => format!("{fault} ({place})"),
+            None => fault,
         }
+    }
+}
+
+/// Where a value is from; none where nobody said it.
+fn describe(origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::Default => None,
+        Origin::File(path) => Some(format!("in {path}")),
+        Origin::Environment(variable) => Some(format!("in the variable {variable}")),
+        Origin::CommandLine => Some("on the command line".to_owned()),
+        Origin::Flag(name) => Some(format!("of {name}")),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `milena log`: looks into the files of a log, and mends a damaged partition.
 
+use std::fs;
 use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -43,6 +45,7 @@ fn dump_files(flags: &Dump) -> Result<()> {
         skip_record_metadata: flags.skip_record_metadata,
         decoder: None,
     };
+    check_files(&flags.files)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut faults = io::stderr().lock();
     let storage = DiskStorage::new();
@@ -54,6 +57,20 @@ fn dump_files(flags: &Dump) -> Result<()> {
         "files not understood: {}",
         report.ignored
     );
+    Ok(())
+}
+
+/// Refuses what is no file before anything is printed.
+fn check_files(files: &[PathBuf]) -> Result<()> {
+    for path in files {
+        let shown = path.display();
+        let metadata = fs::metadata(path).with_context(|| format!("read {shown}"))?;
+        ensure!(
+            !metadata.is_dir(),
+            "{shown} is a directory: name files in it, such as {}",
+            path.join("00000000000000000000.log").display()
+        );
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use milena_broker::{Embedded, Mode, Options};
+use milena_broker::{BindError, Embedded, Mode, Options, StartError, Warnings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::Failure;
 use crate::admin::{self, Observed, Subject};
+use crate::configuration::Settings;
 use crate::process::{self, StopSignals, print_line};
 use crate::start::Start;
 
@@ -46,7 +47,7 @@ pub(crate) fn run(start: &Start) -> Result<(), Failure> {
     process::raise_open_files();
     let options = options(start).map_err(Failure::Usage)?;
     let runtime = process::runtime()?;
-    let outcome = runtime.block_on(Box::pin(serve(options, start.admin_port)));
+    let outcome = runtime.block_on(Box::pin(serve(options, start)));
     runtime.shutdown_timeout(THREADS_STOP_WAIT);
     Ok(outcome?)
 }
@@ -59,8 +60,8 @@ fn options(start: &Start) -> Result<Options> {
     };
     let (options, warnings) = Options::from_values(start.settings.values(), mode)
         .map_err(|faults| start.settings.describe_faults(&faults))?;
-    for warning in warnings {
-        warn!("{warning}");
+    for line in describe_warnings(&start.settings, &warnings) {
+        warn!("{line}");
     }
     Ok(if start.import {
         options.forcing_import()
@@ -69,10 +70,23 @@ fn options(start: &Start) -> Result<Options> {
     })
 }
 
-async fn serve(options: Options, admin_port: u16) -> Result<()> {
+/// A line for each key that is likely misspelt, and one for all that are right and do nothing.
+fn describe_warnings(settings: &Settings, warnings: &Warnings) -> Vec<String> {
+    let describe = |key: &String| settings.describe_fault(key, "unknown key, without effect");
+    let mut lines: Vec<String> = warnings.unknown_keys.iter().map(describe).collect();
+    if !warnings.keys_without_effect.is_empty() {
+        let keys = warnings.keys_without_effect.join(", ");
+        lines.push(format!(
+            "keys without effect here, docs/configs.md says why: {keys}"
+        ));
+    }
+    lines
+}
+
+async fn serve(options: Options, start: &Start) -> Result<()> {
     let mut signals = StopSignals::listen()?;
     let subject = Subject::default();
-    let admin = Admin::start(admin_port, Arc::clone(&subject)).await?;
+    let admin = Admin::start(start.admin_port, Arc::clone(&subject)).await?;
     let broker = tokio::select! {
         biased;
         // Recovery begins anew at the next start, so there is nothing to be put in order.
@@ -80,7 +94,9 @@ async fn serve(options: Options, admin_port: u16) -> Result<()> {
             info!(signal = name, "stopped while starting");
             return Ok(());
         }
-        started = Embedded::start(options) => Arc::new(started?),
+        started = Embedded::start(options) => {
+            Arc::new(started.map_err(|error| explain_start(&start.settings, error))?)
+        }
     };
     let observed: Weak<Embedded> = Arc::downgrade(&broker);
     if subject.set(observed).is_err() {
@@ -174,6 +190,19 @@ impl Admin {
     }
 }
 
+/// Names what has to be changed where another process has a port of ours.
+fn explain_start(settings: &Settings, error: StartError) -> anyhow::Error {
+    match &error {
+        StartError::Bind(BindError { address, source })
+            if source.kind() == io::ErrorKind::AddrInUse =>
+        {
+            let origin = settings.describe_origin("listeners");
+            anyhow!("{address} is in use: choose another port with {origin}")
+        }
+        _ => error.into(),
+    }
+}
+
 fn explain(port: u16, error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::AddrInUse {
         return anyhow!(
@@ -181,4 +210,30 @@ fn explain(port: u16, error: io::Error) -> anyhow::Error {
         );
     }
     anyhow!(error).context(format!("listen on port {port} for health and metrics"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::Origin;
+
+    #[test]
+    fn unknown_keys_have_a_line_each_and_others_share_one() {
+        let mut settings = Settings::default();
+        settings.set("nmu.partitions", "3", Origin::CommandLine);
+        settings.set("odd", "3", Origin::Environment("KAFKA_ODD".to_owned()));
+        let owned = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+        let mut warnings = Warnings {
+            unknown_keys: owned(&["nmu.partitions", "odd"]),
+            keys_without_effect: owned(&["a", "b"]),
+        };
+        let expected = [
+            "nmu.partitions: unknown key, without effect (on the command line)",
+            "odd: unknown key, without effect (in the variable KAFKA_ODD)",
+            "keys without effect here, docs/configs.md says why: a, b",
+        ];
+        assert_eq!(describe_warnings(&settings, &warnings), expected);
+        warnings = Warnings::default();
+        assert!(describe_warnings(&settings, &warnings).is_empty());
+    }
 }

@@ -5,6 +5,12 @@ use anyhow::{Context as _, Result, bail};
 use crate::command_line::{ADMIN_PORT, Dev, Server};
 use crate::configuration::{Origin, Settings};
 
+/// Port for Kafka clients of `milena dev` unless told otherwise.
+const DEV_PORT: u16 = 9092;
+
+/// Directory of the data of `milena dev` unless told otherwise.
+const DEV_DATA: &str = "./milena-data";
+
 /// Key of the port of the admin listener, ours: 0 lets the system choose. Default 9644.
 pub(crate) const ADMIN_PORT_KEY: &str = "admin.port";
 
@@ -30,16 +36,22 @@ pub(crate) fn dev(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Start> {
     let mut settings = Settings::default();
-    let listeners = format!("PLAINTEXT://localhost:{}", flags.port);
-    settings.set("listeners", listeners, Origin::Default);
-    settings.set(
-        "log.dirs",
-        flags.data.display().to_string(),
-        Origin::Default,
-    );
+    let listeners = |port: u16| format!("PLAINTEXT://localhost:{port}");
+    settings.set("listeners", listeners(DEV_PORT), Origin::Default);
+    settings.set("log.dirs", DEV_DATA, Origin::Default);
     settings.add_environment(variables);
+    // A flag that was given counts over the environment, which may have been made for others.
+    if let Some(port) = flags.port {
+        settings.set("listeners", listeners(port), Origin::Flag("--port"));
+        settings.drop_environment("advertised.listeners");
+    }
+    if let Some(data) = &flags.data {
+        let data = data.display().to_string();
+        settings.set("log.dirs", data, Origin::Flag("--data"));
+    }
     settings.add_command_line(&flags.settings);
-    let admin_port = take_admin_port(&mut settings)?.unwrap_or(flags.admin_port);
+    let configured = take_admin_port(&mut settings)?;
+    let admin_port = flags.admin_port.or(configured).unwrap_or(ADMIN_PORT);
     Ok(Start {
         settings,
         admin_port,
@@ -139,9 +151,38 @@ mod tests {
 
     #[test]
     fn the_admin_port_is_no_setting_of_the_broker() {
-        let start = dev_of("milena dev --admin-port 1", &[("MILENA_ADMIN_PORT", "2")]);
+        let start = dev_of("milena dev", &[("MILENA_ADMIN_PORT", "2")]);
         assert_eq!(start.admin_port, 2);
         check(&start, &[(ADMIN_PORT_KEY, None)]);
+    }
+
+    #[test]
+    fn flags_of_dev_count_over_the_environment() {
+        let variables = [
+            ("KAFKA_LISTENERS", "PLAINTEXT://:1"),
+            ("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://h:1"),
+            ("KAFKA_LOG_DIRS", "/e"),
+            ("MILENA_ADMIN_PORT", "2"),
+        ];
+        let start = dev_of("milena dev --port 3 --data /d --admin-port 4", &variables);
+        check(
+            &start,
+            &[
+                ("listeners", Some("PLAINTEXT://localhost:3")),
+                ("advertised.listeners", None),
+                ("log.dirs", Some("/d")),
+            ],
+        );
+        assert_eq!(start.admin_port, 4);
+        let start = dev_of("milena dev", &variables);
+        check(
+            &start,
+            &[
+                ("listeners", Some("PLAINTEXT://:1")),
+                ("advertised.listeners", Some("PLAINTEXT://h:1")),
+                ("log.dirs", Some("/e")),
+            ],
+        );
     }
 
     #[test]

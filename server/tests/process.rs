@@ -196,7 +196,7 @@ fn what_is_taken_is_one_clear_line() {
                 command
             },
             1,
-            &["in use", &port],
+            &["in use", &port, flag],
         );
     }
 }
@@ -207,7 +207,48 @@ fn a_foreign_port_is_one_clear_line() {
     let port = taken.local_addr().unwrap().port().to_string();
     let mut command = milena(&["dev", "--admin-port", "0", "--port", &port, "--data"]);
     command.arg(data.path());
-    check_refused(command, 1, &[&port, "in use"]);
+    check_refused(command, 1, &[&port, "in use", "with --port"]);
+    let mut command = dev(data.path(), &[]);
+    command.env("KAFKA_LISTENERS", format!("PLAINTEXT://127.0.0.1:{port}"));
+    // The flag of the test counts over it.
+    assert_eq!(Running::start(command).stop(Signal::TERM).0, Some(0));
+    let listeners = format!("listeners=PLAINTEXT://127.0.0.1:{port}");
+    let command = dev(data.path(), &["-X", &listeners]);
+    let said = "choose another port with listeners (on the command line)";
+    check_refused(command, 1, &[said]);
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_counts_once() {
+    let data = directory();
+    let running = Running::dev(data.path());
+    running.signal(Signal::TERM);
+    running.signal(Signal::INT);
+    assert_eq!(running.stop(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn a_misspelt_key_is_warned_of_with_its_place() {
+    let data = directory();
+    let mut command = dev(data.path(), &["-X", "nmu.partitions=3"]);
+    command
+        .args(["-X", "num.io.threads=8", "-X", "num.network.threads=3"])
+        .env("KAFKA_ODD_KEY", "1")
+        .env("MILENA_LOG", "warn")
+        .stderr(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stderr = running.child.stderr.take().unwrap();
+    assert_eq!(running.stop(Signal::TERM).0, Some(0));
+    let mut text = String::new();
+    stderr.read_to_string(&mut text).unwrap();
+    for line in [
+        "nmu.partitions: unknown key, without effect (on the command line)",
+        "odd.key: unknown key, without effect (in the variable KAFKA_ODD_KEY)",
+        "says why: num.io.threads, num.network.threads",
+    ] {
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+    }
+    assert_eq!(text.lines().count(), 3, "{text}");
 }
 
 #[test]
@@ -242,9 +283,30 @@ fn a_formatted_directory_is_served_from_a_file() {
     );
     fs::write(&config, text).unwrap();
     let config = config.to_str().unwrap();
-    let format = ["format", "-c", config, "-t", "MkU3OEVBNTcwNTJENDM2Qg"];
-    assert!(milena(&format).output().unwrap().status.success());
+    let id = "MkU3OEVBNTcwNTJENDM2Qg";
+    check_refused(
+        milena(&["format", "-c", config, "-t", "a b"]),
+        2,
+        &["'a b'"],
+    );
+    let format = ["format", "-c", config, "-t", id];
+    let said = print(&format);
+    assert!(
+        said.starts_with("cluster id MkU3OEVBNTcwNTJENDM2Qg\nformatted "),
+        "{said}"
+    );
     check_refused(milena(&format), 1, &["formatted"]);
+    let again = ["format", "-c", config, "-g", "-t"];
+    let of_another = [&again[..], &["NkU3OEVBNTcwNTJENDM2Qg"]].concat();
+    check_refused(milena(&of_another), 1, &[id, "NkU3OEVBNTcwNTJENDM2Qg"]);
+    for same in [&[&again[..], &[id]].concat(), &again[..4]] {
+        assert_eq!(print(same), format!("cluster id {id}\n"));
+    }
+    let without_roles = configs.path().join("other.properties");
+    fs::write(&without_roles, "node.id=3\n").unwrap();
+    let without_roles = ["server", "-c", without_roles.to_str().unwrap()];
+    let said = ["process.roles is missing"];
+    check_refused(milena(&without_roles), 2, &said);
     let running = Running::start(milena(&["server", "-c", config]));
     assert!(running.get("/health").0.contains(" 200 "));
     assert_eq!(running.stop(Signal::TERM).0, Some(0));
@@ -261,8 +323,12 @@ fn a_missing_file_and_a_wrong_flag_are_usage() {
     check_refused(
         milena(&["log", "dump", "/nonexistent.log"]),
         1,
-        &["/nonexistent.log"],
+        &["/nonexistent.log: No such file"],
     );
+    let data = directory();
+    let path = data.path().to_str().unwrap();
+    let said = ["is a directory: name files in it"];
+    check_refused(milena(&["log", "dump", path]), 1, &said);
 }
 
 /// What a command prints when it succeeds.
@@ -302,7 +368,7 @@ fn damage_is_repaired_only_when_loss_is_accepted() {
     check_refused(
         milena(&["log", "dump", segment.to_str().unwrap()]),
         1,
-        &["faults found: 1"],
+        &["faults found: 1", "the CRC of the batch at position"],
     );
     assert_eq!(fs::read(&segment).unwrap(), bytes);
 

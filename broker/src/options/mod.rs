@@ -23,6 +23,15 @@ pub enum Mode {
     Server,
 }
 
+/// What a configuration says to no effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warnings {
+    /// Keys that nobody knows, by name: they are misspelt, or of another program.
+    pub unknown_keys: Vec<String>,
+    /// Keys of Kafka that have no effect here, by name; `docs/configs.md` says why.
+    pub keys_without_effect: Vec<String>,
+}
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -57,7 +66,7 @@ impl Options {
     pub fn from_values(
         mut values: BTreeMap<String, String>,
         mode: Mode,
-    ) -> Result<(Self, Vec<String>), Vec<Fault>> {
+    ) -> Result<(Self, Warnings), Vec<Fault>> {
         for (key, value) in defaults(mode) {
             values
                 .entry((*key).to_owned())
@@ -66,14 +75,14 @@ impl Options {
         let config = BrokerValues::new(values.clone());
         let mut faults = config.faults();
         let id = node_id(&config, &values, &mut faults);
-        check_roles(&config, &mut faults);
+        check_roles(&config, mode, &mut faults);
         let log_dirs = log_dirs(&config);
         let metadata_dir = config.string("metadata.log.dir").map(PathBuf::from);
         let (listeners, advertised) = endpoints(&config, &values, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        let warnings = config.warnings();
+        let warnings = warnings(&config);
         let options = Self {
             mode,
             id,
@@ -88,6 +97,12 @@ impl Options {
             storage: Arc::new(DiskStorage::new()),
         };
         Ok((options, warnings))
+    }
+
+    /// `log.dirs`, in order, without duplicates.
+    #[must_use]
+    pub fn log_dirs(&self) -> &[PathBuf] {
+        &self.log_dirs
     }
 
     /// Takes a directory of Apache Kafka over also where it was not cleanly stopped or belonged to a
@@ -164,8 +179,28 @@ fn node_id(
     BrokerId(id)
 }
 
-fn check_roles(config: &BrokerValues, faults: &mut Vec<Fault>) {
+fn warnings(config: &BrokerValues) -> Warnings {
+    // The sentences of the table begin with the key.
+    let key = |sentence: String| sentence.split(' ').next().unwrap_or_default().to_owned();
+    Warnings {
+        unknown_keys: config
+            .unknown_keys()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        keys_without_effect: config.warnings().into_iter().map(key).collect(),
+    }
+}
+
+fn check_roles(config: &BrokerValues, mode: Mode, faults: &mut Vec<Fault>) {
     let roles = config.list("process.roles");
+    let is_refused = faults.iter().any(|fault| fault.key == "process.roles");
+    if mode == Mode::Server && roles.is_empty() && !is_refused {
+        faults.push(fault(
+            "process.roles",
+            "process.roles is missing: expected broker,controller".to_owned(),
+        ));
+    }
     if let Some(unknown) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
         faults.push(fault(
             "process.roles",
@@ -311,18 +346,14 @@ fn check_protocols(config: &BrokerValues, listeners: &[Endpoint], faults: &mut V
     let map = config
         .string("listener.security.protocol.map")
         .unwrap_or_default();
-    let mapped: BTreeMap<String, String> = map
-        .split(',')
-        .filter_map(|entry| entry.trim().split_once(':'))
-        .map(|(name, protocol)| (name.to_ascii_uppercase(), protocol.to_ascii_uppercase()))
-        .collect();
+    let mapped = protocols(&map, faults);
     for listener in listeners {
         let protocol = mapped
             .get(&listener.name)
             .map_or(listener.name.as_str(), String::as_str);
         match protocol {
             "PLAINTEXT" => {}
-            "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => faults.push(fault(
+            _ if PROTOCOLS.contains(&protocol) => faults.push(fault(
                 "listener.security.protocol.map",
                 format!(
                     "listener {} has protocol {protocol}: only PLAINTEXT is served yet",
@@ -338,6 +369,37 @@ fn check_protocols(config: &BrokerValues, listeners: &[Endpoint], faults: &mut V
             )),
         }
     }
+}
+
+/// Kafka's security protocols.
+const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+
+/// Protocols by the names of listeners, both upper case.
+fn protocols(map: &str, faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
+    let mut mapped = BTreeMap::new();
+    let entries = map.split(',').map(str::trim);
+    for entry in entries.filter(|entry| !entry.is_empty()) {
+        let pair = entry.rsplit_once(':').map(|(name, protocol)| {
+            let (name, protocol) = (name.trim(), protocol.trim());
+            (name.to_ascii_uppercase(), protocol.to_ascii_uppercase())
+        });
+        match pair {
+            Some((name, protocol))
+                if !name.is_empty() && PROTOCOLS.contains(&protocol.as_str()) =>
+            {
+                mapped.insert(name, protocol);
+            }
+            _ => faults.push(fault(
+                "listener.security.protocol.map",
+                format!(
+                    "listener.security.protocol.map has '{entry}': expected NAME:PROTOCOL, the \
+                     protocol one of {}",
+                    PROTOCOLS.join(", ")
+                ),
+            )),
+        }
+    }
+    mapped
 }
 
 #[cfg(test)]

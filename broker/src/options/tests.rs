@@ -83,6 +83,12 @@ fn what_is_not_served_is_refused() {
         ("listeners", "SSL://127.0.0.1:9093"),
         ("controller.quorum.voters", "1@a:9093,2@b:9093"),
         ("process.roles", "controller"),
+        ("listener.security.protocol.map", "foo"),
+        (
+            "listener.security.protocol.map",
+            "PLAINTEXT:PLAINTEXT,A:TLS",
+        ),
+        ("listener.security.protocol.map", ":PLAINTEXT"),
     ] {
         assert!(read(Mode::Dev, &[(key, value)]).is_err(), "{key}={value}");
     }
@@ -101,4 +107,26 @@ fn an_unreadable_node_id_is_a_fault_among_others() {
             assert_eq!(count, 1, "{id}: {faults:?}");
         }
     }
+}
+
+#[test]
+fn a_server_needs_its_roles() {
+    let id = ("node.id", "1");
+    let faults = read(Mode::Server, &[id]).expect_err("faults");
+    assert!(faults.contains(&"process.roles".to_owned()), "{faults:?}");
+}
+
+#[test]
+fn what_has_no_effect_is_told_by_its_key() {
+    let values = [
+        ("nmu.partitions", "3"),
+        ("num.io.threads", "8"),
+        ("num.network.threads", "3"),
+        ("num.partitions", "3"),
+    ];
+    let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let (_, warnings) = Options::from_values(values.into(), Mode::Dev).expect("options");
+    assert_eq!(warnings.unknown_keys, ["nmu.partitions"]);
+    let without_effect = ["num.io.threads", "num.network.threads"];
+    assert_eq!(warnings.keys_without_effect, without_effect);
 }

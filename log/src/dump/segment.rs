@@ -47,7 +47,15 @@ impl Session<'_> {
             };
             self.report.batches += 1;
             let is_valid = scanned.header.check_crc(scanned.bytes).is_ok();
-            self.report.faults += u64::from(!is_valid);
+            if !is_valid {
+                self.fault(&format_args!(
+                    "{}: the CRC of the batch at position {} (offsets {} to {}) does not match",
+                    path.display(),
+                    scanned.position,
+                    scanned.header.base_offset,
+                    scanned.header.last_offset(),
+                ))?;
+            }
             self.print_batch(&scanned.header, scanned.position, is_valid)?;
             if self.options.prints_records() {
                 self.print_records(path, &scanned.header, scanned.bytes, &mut last_offset)?;

@@ -30,6 +30,12 @@ pub const SETTINGS: &[&str] = &[
     "group.min.session.timeout.ms=1000",
     "offsets.topic.num.partitions=5",
     "transaction.state.log.num.partitions=3",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms=500",
+    "group.consumer.heartbeat.interval.ms=400",
+    "group.consumer.min.heartbeat.interval.ms=400",
+    "group.consumer.session.timeout.ms=6000",
+    "group.consumer.min.session.timeout.ms=6000",
+    "group.consumer.assignment.interval.ms=100",
 ];
 
 /// One broker. It is killed, and its data removed, when this is dropped.

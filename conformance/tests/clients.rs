@@ -20,11 +20,11 @@ macro_rules! client {
     };
 }
 
-client!(aiokafka, Aiokafka: produce consume group admin);
-client!(confluent_kafka, ConfluentKafka: produce consume group admin);
-client!(java, Java: produce consume group admin);
-client!(kafka_python, KafkaPython: produce consume group admin);
-client!(kafkajs, Kafkajs: produce consume group admin);
+client!(aiokafka, Aiokafka: produce consume group admin transaction);
+client!(confluent_kafka, ConfluentKafka: produce consume group consumer_group admin transaction);
+client!(java, Java: produce consume group consumer_group admin transaction);
+client!(kafka_python, KafkaPython: produce consume group admin transaction);
+client!(kafkajs, Kafkajs: produce consume group admin transaction);
 client!(kcat, Kcat: produce consume group);
-client!(sarama, Sarama: produce consume group admin);
-client!(tools, Tools: topics records groups cluster);
+client!(sarama, Sarama: produce consume group admin transaction);
+client!(tools, Tools: topics records groups consumer_group cluster transaction);

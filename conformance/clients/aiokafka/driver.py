@@ -626,5 +626,89 @@ async def delete_records(bootstrap):
     equal((await read(bootstrap, topic, 1))[0].offset, 60, "first record")
 
 
+# transaction
+
+
+@asynccontextmanager
+async def transactional(bootstrap, transactional_id=None, **settings):
+    name = transactional_id or unique("txn")
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=name, **settings)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def transact(producer, topic, name, keep=True, records=5):
+    await producer.begin_transaction()
+    for i in range(records):
+        await producer.send_and_wait(topic, b"%s%d" % (name, i), partition=0)
+    await (producer.commit_transaction() if keep else producer.abort_transaction())
+
+
+async def committed(bootstrap, topic, wanted):
+    records = await read(bootstrap, topic, wanted, isolation_level="read_committed")
+    return [record.value for record in records]
+
+
+def named(*names, records=5):
+    return [b"%s%d" % (name, i) for name in names for i in range(records)]
+
+
+@case("transaction")
+async def commit_and_abort(bootstrap):
+    topic = await make(bootstrap, "transaction")
+    async with transactional(bootstrap) as producer:
+        await transact(producer, topic, b"a")
+        await transact(producer, topic, b"b", keep=False)
+        await transact(producer, topic, b"c")
+    equal(await committed(bootstrap, topic, 10), named(b"a", b"c"), "committed")
+    everything = await read(bootstrap, topic, 15)
+    equal([record.value for record in everything], named(b"a", b"b", b"c"), "all")
+
+
+@case("transaction")
+async def many_transactions(bootstrap):
+    topic = await make(bootstrap, "many")
+    async with transactional(bootstrap) as producer:
+        for i in range(30):
+            await transact(producer, topic, b"t%d-" % i, keep=i % 2 == 0)
+    expected = named(*(b"t%d-" % i for i in range(0, 30, 2)))
+    equal(await committed(bootstrap, topic, len(expected)), expected)
+
+
+@case("transaction")
+async def fencing(bootstrap):
+    topic, name = await make(bootstrap, "fencing"), unique("txn")
+    async with transactional(bootstrap, name) as first:
+        await transact(first, topic, b"a")
+        await first.begin_transaction()
+        await first.send_and_wait(topic, b"lost", partition=0)
+        async with transactional(bootstrap, name) as second:
+            await transact(second, topic, b"b")
+        equal(await error_of(first.commit_transaction()), errors.ProducerFenced, "the older one")
+    equal(await committed(bootstrap, topic, 10), named(b"a", b"b"))
+
+
+@case("transaction")
+async def send_offsets(bootstrap):
+    source, target = await make(bootstrap, "source"), await make(bootstrap, "target")
+    group, where = unique("group"), TopicPartition(source, 0)
+    await produced(bootstrap, source, [(None, b"%d" % i) for i in range(20)])
+    async with transactional(bootstrap) as producer:
+        for keep, start in ((True, 0), (False, 10), (True, 10)):
+            async with consuming(bootstrap, source, group_id=group) as consumer:
+                records = await drain(consumer, 10)
+                equal(records[0].offset, start, "first offset")
+                await producer.begin_transaction()
+                for record in records:
+                    await producer.send_and_wait(target, record.value, partition=0)
+                offsets = {where: OffsetAndMetadata(records[-1].offset + 1, "")}
+                await producer.send_offsets_to_transaction(offsets, group)
+                await (producer.commit_transaction() if keep else producer.abort_transaction())
+    equal(await committed(bootstrap, target, 20), [b"%d" % i for i in range(20)])
+
+
 if __name__ == "__main__":
     main()

@@ -16,6 +16,8 @@ public final class Driver {
         ConsumeCases.register();
         GroupCases.register();
         AdminCases.register();
+        TransactionCases.register();
+        ConsumerGroupCases.register();
         if (arguments[0].equals("--list")) {
             for (Harness.Case one : Harness.CASES) {
                 System.out.println(one.name() + " " + one.area() + " " + (one.full() ? "full" : "fixed"));

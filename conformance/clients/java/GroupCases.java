@@ -44,15 +44,18 @@ final class GroupCases {
     }
 
     /** One consumer of a group that remembers what was assigned and revoked. */
-    private static final class Member implements ConsumerRebalanceListener, AutoCloseable {
+    static final class Member implements ConsumerRebalanceListener, AutoCloseable {
         final KafkaConsumer<byte[], byte[]> consumer;
         final Set<Integer> owned = new TreeSet<>();
         final List<Integer> revoked = new ArrayList<>();
         final List<String> records = new ArrayList<>();
 
         Member(Harness h, String group, String topic, Object... settings) {
-            List<Object> all = new ArrayList<>(List.of(
-                    "group.id", group, "heartbeat.interval.ms", 200, "session.timeout.ms", 6000));
+            List<Object> all = new ArrayList<>(List.of("group.id", group));
+            // With the other protocol the broker sets both.
+            if (!List.of(settings).contains("consumer")) {
+                all.addAll(List.of("heartbeat.interval.ms", 200, "session.timeout.ms", 6000));
+            }
             all.addAll(List.of(settings));
             consumer = h.consumer(all.toArray());
             consumer.subscribe(List.of(topic), this);
@@ -81,7 +84,7 @@ final class GroupCases {
         }
     }
 
-    private static void settle(List<Member> members, int each, int partitions) throws Exception {
+    static void settle(List<Member> members, int each, int partitions) throws Exception {
         Harness.until(each + " partitions each", () -> {
             Set<Integer> together = new HashSet<>();
             boolean even = true;
@@ -178,7 +181,7 @@ final class GroupCases {
         }
     }
 
-    private static long committed(Harness h, String group, TopicPartition where) throws Exception {
+    static long committed(Harness h, String group, TopicPartition where) throws Exception {
         Map<TopicPartition, OffsetAndMetadata> found =
                 Harness.get(h.admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata());
         return found.get(where) == null ? -1 : found.get(where).offset();

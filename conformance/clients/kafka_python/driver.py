@@ -667,5 +667,91 @@ def elect_leaders(bootstrap):
     equal([row.error_code for rows in result for row in rows.partition_result], [84])
 
 
+# transaction
+
+
+def transactional(client, transactional_id=None, **settings):
+    name = transactional_id or unique("txn")
+    producer = KafkaProducer(
+        bootstrap_servers=client.bootstrap, transactional_id=name, **settings
+    )
+    producer.init_transactions()
+    return producer
+
+
+def transact(producer, topic, name, keep=True, records=5):
+    producer.begin_transaction()
+    pending = [producer.send(topic, b"%s%d" % (name, i), partition=0) for i in range(records)]
+    for one in pending:
+        one.get(PATIENCE)
+    if keep:
+        producer.commit_transaction()
+    else:
+        producer.abort_transaction()
+
+
+def committed(client, topic, count):
+    return values(client.read(topic, count, isolation_level="read_committed"))
+
+
+def named(*names, records=5):
+    return [b"%s%d" % (name, i) for name in names for i in range(records)]
+
+
+@case("transaction")
+def commit_and_abort(bootstrap):
+    client = Client(bootstrap)
+    topic = client.topic("transaction")
+    producer = transactional(client)
+    transact(producer, topic, b"a")
+    transact(producer, topic, b"b", keep=False)
+    transact(producer, topic, b"c")
+    producer.close()
+    equal(committed(client, topic, 10), named(b"a", b"c"), "committed")
+    equal(values(client.read(topic, 15)), named(b"a", b"b", b"c"), "all")
+
+
+@case("transaction")
+def many_transactions(bootstrap):
+    client = Client(bootstrap)
+    topic = client.topic("many")
+    producer = transactional(client)
+    for i in range(30):
+        transact(producer, topic, b"t%d-" % i, keep=i % 2 == 0)
+    producer.close()
+    expected = named(*(b"t%d-" % i for i in range(0, 30, 2)))
+    equal(committed(client, topic, len(expected)), expected)
+
+
+@case("transaction")
+def fencing(bootstrap):
+    client = Client(bootstrap)
+    topic, name = client.topic("fencing"), unique("txn")
+    first = transactional(client, name)
+    transact(first, topic, b"a")
+    first.begin_transaction()
+    first.send(topic, b"lost", partition=0).get(PATIENCE)
+    second = transactional(client, name)
+    transact(second, topic, b"b")
+    refused = (errors.ProducerFencedError, errors.InvalidProducerEpochError)
+    equal(error_of(first.commit_transaction) in refused, True, "the older one is fenced")
+    second.close()
+    equal(committed(client, topic, 10), named(b"a", b"b"))
+
+
+@case("transaction")
+def list_and_describe(bootstrap):
+    client = Client(bootstrap)
+    topic, name = client.topic("described"), unique("txn")
+    producer = transactional(client, name)
+    producer.begin_transaction()
+    producer.send(topic, b"v", partition=0).get(PATIENCE)
+    found = repr(client.admin.describe_transactions([name]))
+    equal("Ongoing" in found and topic in found, True, found)
+    equal(name in repr(client.admin.list_transactions()), True, "listed")
+    producer.abort_transaction()
+    producer.close()
+
+
 if __name__ == "__main__":
     main()

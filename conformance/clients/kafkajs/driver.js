@@ -478,6 +478,71 @@ add('admin', 'delete_records', async (client) => {
   equal((await client.read(topic, 1))[0].offset, '60')
 })
 
+// transaction
+
+// KafkaJS keeps at most one request under way for a transactional producer.
+const transactional = (client, transactionalId = unique('txn')) =>
+  client.keep(client.kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 }))
+
+async function transact(producer, topic, name, keep = true) {
+  const transaction = await producer.transaction()
+  await transaction.send({ topic, messages: named(name).map((value) => ({ value, partition: 0 })) })
+  await (keep ? transaction.commit() : transaction.abort())
+}
+
+const named = (...names) => names.flatMap((name) => [0, 1, 2, 3, 4].map((i) => `${name}${i}`))
+
+// The client reads committed records unless told otherwise.
+const committed = async (client, topic, count) => texts(await client.read(topic, count))
+
+add('transaction', 'commit_and_abort', async (client) => {
+  const topic = await client.topic('transaction')
+  const producer = await transactional(client)
+  await transact(producer, topic, 'a')
+  await transact(producer, topic, 'b', false)
+  await transact(producer, topic, 'c')
+  equal(await committed(client, topic, 10), named('a', 'c'), 'committed')
+  equal(texts(await client.read(topic, 15, { readUncommitted: true })), named('a', 'b', 'c'), 'all')
+})
+
+add('transaction', 'many_transactions', async (client) => {
+  const topic = await client.topic('many')
+  const producer = await transactional(client)
+  for (let i = 0; i < 20; i++) await transact(producer, topic, `t${i}-`, i % 2 === 0)
+  const expected = named(...Array.from({ length: 10 }, (_, i) => `t${i * 2}-`))
+  equal(await committed(client, topic, expected.length), expected)
+})
+
+add('transaction', 'fencing', async (client) => {
+  const [topic, id] = [await client.topic('fencing'), unique('txn')]
+  const first = await transactional(client, id)
+  const open = await first.transaction()
+  await open.send({ topic, messages: [{ value: 'lost', partition: 0 }] })
+  const second = await transactional(client, id)
+  await transact(second, topic, 'kept')
+  const type = await typeOf(open.commit())
+  equal(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'].includes(type), true, `the older one: ${type}`)
+  equal(await committed(client, topic, 5), named('kept'))
+})
+
+add('transaction', 'send_offsets', async (client) => {
+  const [source, target, consumerGroupId] = [await client.topic('source'), await client.topic('target'), unique('group')]
+  await client.produce(source, numbered(20))
+  const producer = await transactional(client)
+  const admin = await client.admin()
+  for (const [keep, end] of [[true, '7'], [false, '11'], [true, '20']]) {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: target, messages: [{ value: end, partition: 0 }] })
+    const topics = [{ topic: source, partitions: [{ partition: 0, offset: end }] }]
+    await transaction.sendOffsets({ consumerGroupId, topics })
+    await (keep ? transaction.commit() : transaction.abort())
+    const found = await until('stable offsets', async () =>
+      (await admin.fetchOffsets({ groupId: consumerGroupId, topics: [source] }))[0].partitions[0].offset)
+    equal(found, keep ? end : '7', 'committed')
+  }
+  equal(await committed(client, target, 2), ['7', '20'])
+})
+
 async function main() {
   const [bootstrap, ...wanted] = process.argv.slice(2)
   if (bootstrap === '--list') {

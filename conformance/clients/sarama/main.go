@@ -30,7 +30,7 @@ type testCase struct {
 }
 
 func main() {
-	cases := slices.Concat(produceCases, consumeCases, groupCases, adminCases)
+	cases := slices.Concat(produceCases, consumeCases, groupCases, adminCases, transactionCases)
 	if len(os.Args) == 2 && os.Args[1] == "--list" {
 		for _, one := range cases {
 			fmt.Println(one.name, one.area, map[bool]string{true: "full", false: "fixed"}[one.full])

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use milena_protocol::stored::group::{ConsumerRecord, Record};
 use milena_protocol::{ErrorCode, Timestamp};
 
+use super::append::Then;
 use super::classic::{self, State};
 use super::consumer::{
     self, Becomes, ConsumerHeartbeat, ConsumerHeartbeatResult, Context, MemberState, MemberTimer,
     Queued, Refusal, TimerChange, Turn, validate_heartbeat,
 };
-use super::coordinator::{Coordinator, Then};
+use super::coordinator::Coordinator;
 use super::entry::Entry;
 use super::event::{Token, Waiter};
 use super::request::Request;
@@ -62,15 +63,15 @@ impl Coordinator {
         let result = match entry {
             None if request.member_epoch != 0 => Err(refuse(
                 ErrorCode::GroupIdNotFound,
-                format!("Consumer group {id} not found."),
+                format!("there is no consumer group {id}"),
             )),
             Some(entry) if entry.is_dead() => Err(refuse(
                 ErrorCode::CoordinatorNotAvailable,
-                format!("Group {id} is being deleted."),
+                format!("group {id} is being deleted"),
             )),
             Some(_) if request.member_epoch != 0 => Err(refuse(
                 ErrorCode::GroupIdNotFound,
-                format!("Group {id} is not a consumer group."),
+                format!("group {id} is not of the consumer protocol"),
             )),
             _ => {
                 let before = entry.and_then(Entry::classic);

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use milena_protocol::stored::group::{ConsumerRecord, Record};
+use milena_protocol::stored::group::Record;
 use milena_protocol::{ErrorCode, Offset, ProducerId, Timestamp};
 
-use super::classic::{Assignment, Group, Replacement, State};
+use super::append::{InFlight, Then};
+use super::busy::Busy;
+use super::classic::{Group, State};
 use super::config::Config;
 use super::consumer::{GroupConfig, LoadFactor, MemberTimer};
-use super::consumer_step::AfterTurn;
 use super::durable::Durable;
 use super::entry::Entry;
-use super::event::{Decision, Effect, Event, Token, Waiter};
-use super::request::{FetchOffsets, Producer, Request};
+use super::event::{Effect, Event, Token, Waiter};
+use super::request::{FetchOffsets, Request};
 use super::response::{Joined, Response, Synced};
 use super::timer::{Timer, Timers};
 use super::topics::TopicView;
@@ -27,30 +28,6 @@ pub(super) enum Phase {
     Active,
     /// The partition has moved elsewhere.
     Resigned,
-}
-
-/// What follows an append.
-#[derive(Clone, Debug)]
-pub(super) enum Then {
-    /// Nothing.
-    Nothing,
-    /// The answer to a request.
-    Reply(Waiter, Response),
-    /// A group was made.
-    NewGroup(Arc<str>),
-    /// The members get their assignments.
-    Assign(Assignment),
-    /// A static member has come back with a new id.
-    Replace(Replacement),
-    /// Requests of a group of the consumer protocol are answered.
-    Turn(Box<AfterTurn>),
-}
-
-#[derive(Debug)]
-struct InFlight {
-    records: Vec<Record>,
-    producer: ProducerId,
-    then: Then,
 }
 
 /// The coordinator; the module doc says how it is used.
@@ -68,14 +45,16 @@ pub struct Coordinator {
     /// Settings of groups that have any.
     pub(super) group_configs: BTreeMap<String, GroupConfig>,
     pub(super) load: LoadFactor,
-    in_flight: BTreeMap<Token, InFlight>,
+    pub(super) in_flight: BTreeMap<Token, InFlight>,
+    /// The groups of `in_flight`.
+    pub(super) busy: Busy,
     /// Fetches that wait for the append of this token.
-    waiting_fetches: BTreeMap<Token, Vec<(Waiter, FetchOffsets)>>,
-    next_token: u64,
+    pub(super) waiting_fetches: BTreeMap<Token, Vec<(Waiter, FetchOffsets)>>,
+    pub(super) next_token: u64,
     /// Instant of the step that runs.
     pub(super) now: Timestamp,
     /// Effects of the step that runs.
-    effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Coordinator {
@@ -94,6 +73,7 @@ impl Coordinator {
             group_configs: BTreeMap::new(),
             load: LoadFactor::default(),
             in_flight: BTreeMap::new(),
+            busy: Busy::default(),
             waiting_fetches: BTreeMap::new(),
             next_token: 0,
             now: Timestamp::NONE,
@@ -109,21 +89,24 @@ impl Coordinator {
             self.durable.apply(offset, producer, record);
             return;
         }
-        let removed = match &record {
+        let is_dead = |id: &str| self.classic(id).is_some_and(|it| it.state() == State::Dead);
+        let (is_deleted, id) = match &record {
             Record::Group {
                 group,
                 metadata: None,
-            } => Some(group.clone()),
-            _ => None,
-        };
-        let id = record.group().map(Arc::from);
-        self.durable.apply(offset, producer, record);
-        let is_dead = |id: &String| self.classic(id).is_some_and(|it| it.state() == State::Dead);
-        if let Some(id) = removed.filter(is_dead) {
-            self.remove_group(&id);
-        }
-        if let Some(id) = id {
+            } if is_dead(group) => (true, Some(group.as_str())),
             // Its first offsets, or a group that was given up before it was committed.
+            record => (
+                false,
+                record.group().filter(|id| !self.groups.contains_key(*id)),
+            ),
+        };
+        let id: Option<Arc<str>> = id.map(Arc::from);
+        self.durable.apply(offset, producer, record);
+        if let Some(id) = id {
+            if is_deleted {
+                self.remove_group(&id);
+            }
             self.restore(&id);
         }
     }
@@ -174,6 +157,7 @@ impl Coordinator {
             self.refuse_queue(&id, error);
         }
         self.groups.clear();
+        self.busy.clear();
         for (_, in_flight) in std::mem::take(&mut self.in_flight) {
             match in_flight.then {
                 Then::Reply(waiter, response) => self.reply(waiter, response.failed(error)),
@@ -291,91 +275,6 @@ impl Coordinator {
         }
     }
 
-    fn appended(&mut self, token: Token, result: Result<Offset, ErrorCode>) {
-        // A coordinator that has resigned knows its appends no more.
-        let Some(in_flight) = self.in_flight.remove(&token) else {
-            return;
-        };
-        let waiting = Self::groups_of_append(&in_flight.records, &in_flight.then);
-        let is_refused = result.is_err();
-        match result {
-            Ok(first) => {
-                for (index, record) in (0_i64..).zip(in_flight.records) {
-                    self.apply(first.plus(index), in_flight.producer, record);
-                }
-                self.committed(in_flight.then);
-            }
-            Err(code) => {
-                for record in &in_flight.records {
-                    if let Record::Group {
-                        group,
-                        metadata: None,
-                    } = record
-                        && let Some(group) = self.classic_mut(group)
-                    {
-                        group.revive();
-                    }
-                }
-                self.refused(in_flight.then, append_error(code));
-            }
-        }
-        self.settle(token, is_refused, waiting);
-        for (waiter, fetch) in self.waiting_fetches.remove(&token).into_iter().flatten() {
-            let fetched = self.fetch_offsets(&fetch);
-            self.reply(waiter, Response::FetchOffsets(fetched));
-        }
-    }
-
-    fn timed_out(&mut self, token: Token) {
-        let Some(in_flight) = self.in_flight.get_mut(&token) else {
-            return;
-        };
-        let error = append_error(ErrorCode::RequestTimedOut);
-        match std::mem::replace(&mut in_flight.then, Then::Nothing) {
-            // Its members need not know.
-            Then::NewGroup(group) => in_flight.then = Then::NewGroup(group),
-            Then::Turn(mut after) => {
-                let replies = std::mem::take(&mut after.replies);
-                in_flight.then = Then::Turn(after);
-                for (waiter, response) in replies {
-                    self.reply(waiter, response.failed(error));
-                }
-            }
-            then => self.refused(then, error),
-        }
-        for (waiter, fetch) in self.waiting_fetches.remove(&token).into_iter().flatten() {
-            // Consumers before 3.9 give up at COORDINATOR_NOT_AVAILABLE.
-            let response = Request::FetchOffsets(fetch).refused(ErrorCode::NotCoordinator);
-            self.reply(waiter, response);
-        }
-    }
-
-    fn committed(&mut self, then: Then) {
-        match then {
-            Then::Nothing | Then::NewGroup(_) => {}
-            Then::Reply(waiter, response) => self.reply(waiter, response),
-            Then::Assign(assignment) => self.assign(assignment),
-            Then::Replace(replacement) => self.replaced(&replacement),
-            Then::Turn(after) => self.turn_committed(*after),
-        }
-    }
-
-    fn refused(&mut self, then: Then, error: ErrorCode) {
-        match then {
-            Then::Nothing => {}
-            Then::Reply(waiter, response) => self.reply(waiter, response.failed(error)),
-            Then::NewGroup(id) => {
-                if !self.durable.knows(&id) && !self.is_in_flight(&id) {
-                    self.answer_waiting_members(&id, error);
-                    self.remove_group(&id);
-                }
-            }
-            Then::Assign(assignment) => self.assignment_refused(&assignment, error),
-            Then::Replace(replacement) => self.replacement_refused(replacement, error),
-            Then::Turn(after) => self.turn_refused(*after, error),
-        }
-    }
-
     fn tick(&mut self) {
         while let Some(timer) = self.timers.take_ended(self.now) {
             match timer {
@@ -400,115 +299,8 @@ impl Coordinator {
         }
     }
 
-    /// Appends and answers what was decided.
-    pub(super) fn carry_out<R>(
-        &mut self,
-        waiter: Waiter,
-        decision: Decision<R>,
-        producer: Option<Producer>,
-        response: impl FnOnce(R) -> Response,
-    ) {
-        let response = response(decision.response);
-        if decision.records.is_empty() {
-            self.reply(waiter, response);
-        } else {
-            self.append(decision.records, producer, Then::Reply(waiter, response));
-        }
-    }
-
-    pub(super) fn append(
-        &mut self,
-        records: Vec<Record>,
-        producer: Option<Producer>,
-        then: Then,
-    ) -> Token {
-        assert!(!records.is_empty(), "an append without records");
-        let token = Token(self.next_token);
-        self.next_token += 1;
-        for record in &records {
-            match record {
-                Record::Group {
-                    group,
-                    metadata: None,
-                } => {
-                    if let Some(group) = self.classic_mut(group) {
-                        group.condemn();
-                    }
-                }
-                Record::Consumer {
-                    group,
-                    record: ConsumerRecord::Metadata(None),
-                } => {
-                    let group = self.groups.get_mut(group.as_str());
-                    if let Some(group) = group.and_then(Entry::consumer_mut) {
-                        // What is asked of it from now on waits until it is gone.
-                        group.in_flight = Some(token);
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.in_flight.insert(
-            token,
-            InFlight {
-                records: records.clone(),
-                producer: producer.map_or(ProducerId::NONE, |producer| producer.id),
-                then,
-            },
-        );
-        self.effects.push(Effect::Append {
-            token,
-            records,
-            producer,
-        });
-        token
-    }
-
-    /// What follows an append that was just made.
-    pub(super) fn follow(&mut self, token: Token, then: Then) {
-        if let Some(in_flight) = self.in_flight.get_mut(&token) {
-            in_flight.then = then;
-        }
-    }
-
     pub(super) fn reply(&mut self, waiter: Waiter, response: Response) {
         self.effects.push(Effect::Reply { waiter, response });
-    }
-
-    /// Records that are being appended, in order.
-    pub(super) fn records_in_flight(&self) -> impl Iterator<Item = &Record> {
-        self.in_flight
-            .values()
-            .flat_map(|in_flight| &in_flight.records)
-    }
-
-    /// True where records of the group are being appended.
-    pub(super) fn is_in_flight(&self, group: &str) -> bool {
-        self.records_in_flight()
-            .any(|record| record.group() == Some(group))
-    }
-
-    /// Answers a fetch, after the commits of the group that are under way where it wants that.
-    fn fetch_offsets_when_stable(&mut self, waiter: Waiter, fetch: FetchOffsets) {
-        let is_of_group = |record: &Record| match record {
-            Record::Offset(key, _) => key.group == fetch.group,
-            _ => false,
-        };
-        let last = self
-            .in_flight
-            .iter()
-            .rev()
-            .find(|(_, in_flight)| in_flight.records.iter().any(is_of_group));
-        if let (true, Some((token, _))) = (fetch.require_stable, last) {
-            let token = *token;
-            self.waiting_fetches
-                .entry(token)
-                .or_default()
-                .push((waiter, fetch));
-        } else {
-            let fetched = self.fetch_offsets(&fetch);
-            self.reply(waiter, Response::FetchOffsets(fetched));
-        }
     }
 
     /// Answers every member of a group that waits for the end of a rebalance.
@@ -602,26 +394,16 @@ impl Coordinator {
                 assert!(self.groups.contains_key(id.as_str()), "{id} is stored only");
             }
         }
+        let mut busy = BTreeSet::new();
+        for record in self.records_in_flight() {
+            busy.extend(record.group());
+        }
+        self.busy.check_invariants(&busy);
         for token in self.waiting_fetches.keys() {
             assert!(
                 self.in_flight.contains_key(token),
                 "a fetch waits for {token:?}"
             );
         }
-    }
-}
-
-/// What clients are told where an append was refused.
-fn append_error(code: ErrorCode) -> ErrorCode {
-    match code {
-        ErrorCode::UnknownTopicOrPartition
-        | ErrorCode::NotEnoughReplicas
-        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge
-        | ErrorCode::RecordListTooLarge
-        | ErrorCode::InvalidFetchSize => ErrorCode::UnknownServerError,
-        ErrorCode::NetworkException => ErrorCode::CoordinatorLoadInProgress,
-        code => code,
     }
 }

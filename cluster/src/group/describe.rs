@@ -52,9 +52,9 @@ impl Coordinator {
             Some(state) => DescribedConsumerGroup::of(id, state, default, &self.topics),
             None => {
                 let message = if self.groups.contains_key(id.as_str()) {
-                    format!("Group {id} is not a consumer group.")
+                    format!("group {id} is not of the consumer protocol")
                 } else {
-                    format!("Group {id} not found.")
+                    format!("there is no group {id}")
                 };
                 DescribedConsumerGroup::refused(id, ErrorCode::GroupIdNotFound, Some(message))
             }
@@ -75,7 +75,9 @@ impl Coordinator {
                 Some(Entry::Classic(group)) if group.state() != State::Dead => described(id, group),
                 entry => DescribedGroup {
                     error_message: Some(match entry {
-                        Some(Entry::Consumer(_)) => format!("Group {id} is not a classic group."),
+                        Some(Entry::Consumer(_)) => {
+                            format!("group {id} is not of the classic protocol")
+                        }
                         _ => format!("Group {id} not found."),
                     }),
                     ..nothing(id, ErrorCode::GroupIdNotFound, State::Dead.name())

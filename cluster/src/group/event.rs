@@ -1,5 +1,7 @@
 //! What happens to a coordinator, and what it wants done.
 
+use std::sync::Arc;
+
 use milena_protocol::stored::group::Record;
 use milena_protocol::{ErrorCode, Offset};
 
@@ -18,6 +20,10 @@ pub struct Token(pub u64);
 
 /// What happens to a coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost all events are requests, and they are moved once"
+)]
 pub enum Event {
     /// A client asks.
     Request {
@@ -72,8 +78,8 @@ pub enum Effect {
     Append {
         /// Name of the append.
         token: Token,
-        /// The records; at least one.
-        records: Vec<Record>,
+        /// The records; at least one. They are moved into the state when no copy is left.
+        records: Arc<Vec<Record>>,
         /// The transaction that the batch is part of.
         producer: Option<Producer>,
     },

@@ -1,4 +1,8 @@
-//! The coordinator of groups of the classic protocol and of committed offsets.
+//! The coordinator of groups and of committed offsets.
+//!
+//! Each protocol of groups has a folder: `classic`, and `consumer` for KIP-848. What differs
+//! between them for everything else stands in one table, `entry`. The coordinator, its appends,
+//! timers and offsets know no protocol.
 //!
 //! One [`Coordinator`] serves the groups of one partition of `__consumer_offsets`. It is made on
 //! the leader of the partition: [`Coordinator::apply`] with every record, then
@@ -10,7 +14,10 @@
 //! are committed, and no answer that depends on an append leaves before that. Who is just joining,
 //! sessions and waiting requests are in memory only and are lost with the coordinator, as in Kafka.
 //!
-//! # States of a group
+//! A group of the consumer protocol is applied to at once and goes back to what is committed where
+//! its append is refused; `consumer::group` says how.
+//!
+//! # States of a group of the classic protocol
 //!
 //! | state | Join, new member | Join, known member | Sync | Heartbeat | Leave | commit by a member | session ends |
 //! |---|---|---|---|---|---|---|---|
@@ -45,7 +52,9 @@
 //! Sources: `GroupMetadataManager`, `OffsetMetadataManager`, `ClassicGroup`,
 //! `GroupCoordinatorService` of Apache Kafka 4.3; KIP-134, 211, 345, 389, 394, 447, 814.
 
+mod append;
 mod assignor;
+mod busy;
 mod classic;
 mod config;
 mod consumer;

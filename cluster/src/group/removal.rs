@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use milena_protocol::stored::group::{OffsetCommit, Record};
 use milena_protocol::{ErrorCode, PartitionIndex, Timestamp};
 
-use super::coordinator::{Coordinator, Then};
+use super::append::Then;
+use super::coordinator::Coordinator;
 use super::entry::Entry;
 use super::event::Decision;
 use super::offset::tombstone;

@@ -18,7 +18,7 @@ use crate::group::response::JoinedMember;
 /// A group as its coordinator has it in memory.
 #[derive(Clone, Debug)]
 pub(in crate::group) struct Group {
-    state: State,
+    pub(super) state: State,
     pub(in crate::group) previous_state: State,
     /// When the group came into its state; -1 where it is not known.
     state_timestamp: Timestamp,
@@ -26,17 +26,17 @@ pub(in crate::group) struct Group {
     pub(in crate::group) protocol_name: Option<String>,
     pub(in crate::group) generation: i32,
     pub(in crate::group) leader: Option<Arc<str>>,
-    members: BTreeMap<Arc<str>, Member>,
+    pub(super) members: BTreeMap<Arc<str>, Member>,
     /// Member ids by instance id.
-    static_members: BTreeMap<String, Arc<str>>,
+    pub(super) static_members: BTreeMap<String, Arc<str>>,
     /// Ids that were given out by MEMBER_ID_REQUIRED and have not joined yet.
     pub(in crate::group) pending_joins: BTreeSet<Arc<str>>,
     /// Members that have not sent SyncGroup in this generation.
     pub(in crate::group) pending_syncs: BTreeSet<Arc<str>>,
     /// Members whose JoinGroup waits.
-    waiting_join_count: usize,
+    pub(super) waiting_join_count: usize,
     /// How many members support a protocol.
-    supporters: BTreeMap<String, usize>,
+    pub(super) supporters: BTreeMap<String, usize>,
     /// Topics of all members; none where they are not known.
     subscribed_topics: Option<BTreeSet<String>>,
     /// True where a member came during the initial delay.
@@ -523,89 +523,6 @@ impl Group {
             leader: self.leader.as_deref().map(str::to_owned),
             current_state_timestamp: self.state_timestamp,
             members: members.collect(),
-        }
-    }
-
-    pub(in crate::group) fn check_invariants(&self, id: &str) {
-        let waiting = self
-            .members
-            .values()
-            .filter(|member| member.join_waiter.is_some());
-        assert_eq!(
-            waiting.count(),
-            self.waiting_join_count,
-            "{id}: waiting joins"
-        );
-        let mut supporters = BTreeMap::<String, usize>::new();
-        for name in self.members.values().flat_map(Member::protocol_names) {
-            *supporters.entry(name.to_owned()).or_default() += 1;
-        }
-        assert_eq!(supporters, self.supporters, "{id}: supporters of protocols");
-        let instances = self
-            .members
-            .iter()
-            .filter_map(|(id, member)| Some((member.group_instance_id.clone()?, id.clone())));
-        assert_eq!(
-            instances.collect::<BTreeMap<_, _>>(),
-            self.static_members,
-            "{id}: static members"
-        );
-        assert_eq!(
-            self.leader.is_none(),
-            self.members.is_empty(),
-            "{id}: leader"
-        );
-        if let Some(leader) = &self.leader {
-            assert!(
-                self.has_member(leader),
-                "{id}: leader {leader} is no member"
-            );
-        }
-        for pending in &self.pending_joins {
-            assert!(!self.has_member(pending), "{id}: {pending} has joined");
-        }
-        for pending in &self.pending_syncs {
-            assert!(self.has_member(pending), "{id}: {pending} is no member");
-        }
-        self.check_state(id);
-    }
-
-    fn check_state(&self, id: &str) {
-        let is_waiting = self
-            .members
-            .values()
-            .any(|member| member.sync_waiter.is_some());
-        match self.state {
-            State::Empty | State::Dead => {
-                assert!(self.members.is_empty(), "{id}: members in {}", self.state);
-            }
-            State::PreparingRebalance => {
-                assert!(
-                    self.pending_syncs.is_empty(),
-                    "{id}: pending syncs while joining"
-                );
-                assert!(!is_waiting, "{id}: waiting syncs while joining");
-            }
-            State::CompletingRebalance | State::Stable => {
-                assert!(
-                    !self.members.is_empty(),
-                    "{id}: no members in {}",
-                    self.state
-                );
-                let protocol = self.protocol_name.as_deref().unwrap_or_default();
-                let count = self.supporters.get(protocol).copied();
-                assert_eq!(
-                    count,
-                    Some(self.members.len()),
-                    "{id}: supporters of {protocol}"
-                );
-                let is_stable = self.state == State::Stable;
-                assert!(!(is_stable && is_waiting), "{id}: waiting syncs in Stable");
-                assert!(
-                    !(is_stable && self.is_assigning),
-                    "{id}: assigning in Stable"
-                );
-            }
         }
     }
 }

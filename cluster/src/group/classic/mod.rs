@@ -2,6 +2,7 @@
 //! assigns. The table of states stands in the doc of the module above.
 
 mod group;
+mod invariant;
 mod join;
 mod member;
 mod state;

@@ -9,7 +9,8 @@ use milena_protocol::stored::group::Record;
 
 use super::group::Group;
 use super::state::State;
-use crate::group::coordinator::{Coordinator, Then};
+use crate::group::append::Then;
+use crate::group::coordinator::Coordinator;
 use crate::group::event::Waiter;
 use crate::group::request::{MemberRef, Sync};
 use crate::group::response::{Response, Synced};

@@ -32,6 +32,10 @@ const TURN_BYTES_MAX: usize = 256 * 1024;
 
 /// What waits for its turn.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost all that waits are requests"
+)]
 pub(in crate::group) enum Queued {
     /// A request.
     Request(Waiter, Request),

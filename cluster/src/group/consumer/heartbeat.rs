@@ -37,38 +37,32 @@ pub(in crate::group) fn validate(
     let is_empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
     let needs_id = request.makes_member_id || epoch > 0 || epoch == LEAVE_EPOCH;
     if needs_id && request.member_id.trim().is_empty() {
-        return invalid("MemberId can't be empty.");
+        return invalid("member id is empty");
     }
     if request.group.trim().is_empty() {
-        return invalid("GroupId can't be empty.");
+        return invalid("group id is empty");
     }
     if is_empty(&request.group_instance_id) {
-        return invalid("InstanceId can't be empty.");
+        return invalid("instance id is empty");
     }
     if is_empty(&request.rack_id) {
-        return invalid("RackId can't be empty.");
+        return invalid("rack id is empty");
     }
     if epoch == 0 {
         if request.rebalance_timeout_ms == -1 {
-            return invalid("RebalanceTimeoutMs must be provided in first request.");
+            return invalid("a member that joins has no rebalance timeout");
         }
-        if request
-            .owned_partitions
-            .as_ref()
-            .is_none_or(|owned| !owned.is_empty())
-        {
-            return invalid("TopicPartitions must be empty when (re-)joining.");
+        let owned = request.owned_partitions.as_ref();
+        if owned.is_none_or(|owned| !owned.is_empty()) {
+            return invalid("a member that joins must report an empty list of partitions");
         }
         if request.subscribed_topic_names.is_none() && request.subscribed_topic_regex.is_none() {
-            return invalid(
-                "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when \
-                 (re-)joining.",
-            );
+            return invalid("a member that joins has neither topic names nor a regular expression");
         }
     } else if epoch == STATIC_LEAVE_EPOCH && request.group_instance_id.is_none() {
-        return invalid("InstanceId can't be null.");
+        return invalid("member epoch -2 is for members with an instance id");
     } else if epoch < STATIC_LEAVE_EPOCH {
-        return invalid("MemberEpoch is invalid.");
+        return invalid("member epoch is below -2");
     }
     let Some(wanted) = &request.server_assignor else {
         return Ok(());
@@ -79,10 +73,7 @@ pub(in crate::group) fn validate(
     let names: Vec<&str> = assignors.iter().map(|assignor| assignor.name()).collect();
     Err(Refusal::new(
         ErrorCode::UnsupportedAssignor,
-        format!(
-            "ServerAssignor {wanted} is not supported. Supported assignors: {}.",
-            names.join(", ")
-        ),
+        format!("assignor {wanted} is not one of {}", names.join(", ")),
     ))
 }
 
@@ -100,8 +91,8 @@ impl Draft<'_> {
             return Err(Refusal::new(
                 ErrorCode::GroupMaxSizeReached,
                 format!(
-                    "The consumer group has reached its maximum capacity of {} members.",
-                    context.config.max_size
+                    "group {} has {} members, which is all it may have",
+                    self.id, context.config.max_size
                 ),
             ));
         }
@@ -260,8 +251,7 @@ impl Draft<'_> {
                     return Err(Refusal::new(
                         ErrorCode::UnreleasedInstanceId,
                         format!(
-                            "Static member {member_id} with instance id {instance} cannot join \
-                             the group because the instance id is owned by {old_id} member."
+                            "instance id {instance} is in use by member {old_id}, not by {member_id}"
                         ),
                     ));
                 }
@@ -378,14 +368,14 @@ pub(super) fn static_member<'a>(
 pub(super) fn unknown_member(group: &str, member_id: &str) -> Refusal {
     Refusal::new(
         ErrorCode::UnknownMemberId,
-        format!("Member {member_id} is not a member of group {group}."),
+        format!("group {group} has no member {member_id}"),
     )
 }
 
 pub(super) fn unknown_instance(instance: &str) -> Refusal {
     Refusal::new(
         ErrorCode::UnknownMemberId,
-        format!("Instance id {instance} is unknown."),
+        format!("no member has instance id {instance}"),
     )
 }
 
@@ -399,9 +389,7 @@ pub(super) fn check_instance(
     }
     Err(Refusal::new(
         ErrorCode::FencedInstanceId,
-        format!(
-            "Static member {member_id} with instance id {instance} was fenced by member {known_id}."
-        ),
+        format!("instance id {instance} belongs to member {known_id} now, not to {member_id}"),
     ))
 }
 
@@ -420,18 +408,13 @@ fn check_epoch(member: &Member, request: &ConsumerHeartbeat) -> Result<(), Refus
     if received == 0 || received == member.epoch {
         return Ok(());
     }
-    let word = if received > member.epoch {
-        "greater"
-    } else if received == member.previous_epoch && has_no_more(request, &member.assigned) {
+    if received == member.previous_epoch && has_no_more(request, &member.assigned) {
         return Ok(());
-    } else {
-        "smaller"
-    };
+    }
     Err(Refusal::new(
         ErrorCode::FencedMemberEpoch,
         format!(
-            "The consumer group member has a {word} member epoch ({received}) than the one known \
-             by the group coordinator ({}). The member must abandon all its partitions and rejoin.",
+            "member epoch is {received}, expected {}: give up all partitions and join again",
             member.epoch
         ),
     ))

@@ -29,23 +29,19 @@ impl Draft<'_> {
             Refusal::new(
                 ErrorCode::GroupIdNotFound,
                 format!(
-                    "Cannot upgrade classic group {} to consumer group because {why}.",
+                    "classic group {} cannot become a consumer group: {why}",
                     self.id
                 ),
             )
         };
         if !context.config.migration.allows_upgrade() {
-            return Err(refuse("online upgrade is disabled"));
+            return Err(refuse("the migration policy forbids it"));
         }
         if !group.is_consumer_group() {
-            return Err(refuse(
-                "the group does not use the consumer embedded protocol",
-            ));
+            return Err(refuse("its protocol type is not consumer"));
         }
         if group.members().len() > context.config.max_size {
-            return Err(refuse(
-                "the group size exceeds the consumer group maximum size",
-            ));
+            return Err(refuse("it has more members than a consumer group may have"));
         }
         let protocol = group
             .protocol_name
@@ -55,13 +51,15 @@ impl Draft<'_> {
         for (id, member) in group.members() {
             let metadata = member.metadata(protocol.as_deref().unwrap_or_default());
             let subscription = Subscription::read(&metadata)
-                .map_err(|_| refuse("the embedded consumer protocol is malformed"))?;
+                .map_err(|_| refuse("a subscription or an assignment cannot be read"))?;
             let assigned = if member.assignment.is_empty() {
                 Assignment::new()
             } else {
                 read_assignment(&member.assignment, context.topics)
-                    .map_err(|_| refuse("the embedded consumer protocol is malformed"))?
-                    .ok_or_else(|| refuse("an unsupported custom assignor is in use"))?
+                    .map_err(|_| refuse("a subscription or an assignment cannot be read"))?
+                    .ok_or_else(|| {
+                        refuse("an assignor of the clients has put data into an assignment")
+                    })?
             };
             members.push((Arc::clone(id), taken_over(member, &subscription), assigned));
         }

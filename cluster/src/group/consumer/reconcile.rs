@@ -59,8 +59,7 @@ impl Reconciliation<'_> {
                 if self.owned.is_none_or(|owned| !owned.is_empty()) {
                     return Err(Refusal::new(
                         ErrorCode::FencedMemberEpoch,
-                        "The consumer group member is in a unknown state. The member must abandon \
-                         all its partitions and rejoin.",
+                        "state of the member is of a later release: give up all partitions and join again",
                     ));
                 }
                 Ok(self.next(member, self.target_epoch))

@@ -71,7 +71,7 @@ impl Harness {
                     records,
                     producer,
                 } => {
-                    self.appends.push_back((token, records, producer));
+                    self.appends.push_back((token, records.to_vec(), producer));
                 }
                 Effect::Reply { waiter, response } => {
                     let before = self.replies.insert(waiter.0, response);

@@ -279,7 +279,7 @@ fn administrators_see_and_delete_groups_of_both_protocols() {
     let classic = &harness.core.describe(&[GROUP.into()])[0];
     assert_eq!(classic.error, ErrorCode::GroupIdNotFound);
     let message = classic.error_message.as_deref();
-    assert_eq!(message, Some("Group group is not a classic group."));
+    assert_eq!(message, Some("group group is not of the classic protocol"));
     let described = harness.described();
     assert_eq!((described.group_epoch, described.assignment_epoch), (2, 2));
     assert_eq!(

@@ -232,8 +232,10 @@ fn settings_of_the_group_are_obeyed() {
     assert_eq!(harness.committed().members().len(), 2);
     harness.advance(1);
     assert_eq!(harness.committed().members().len(), 1);
-    let mut config = ConsumerConfig::default();
-    config.heartbeat_interval_ms = Some(9_000);
+    let config = ConsumerConfig {
+        heartbeat_interval_ms: Some(9_000),
+        ..ConsumerConfig::default()
+    };
     harness.step(Event::ConsumerConfigChanged(config));
     harness.step(Event::GroupConfigChanged {
         group: GROUP.into(),

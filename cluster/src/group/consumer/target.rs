@@ -20,7 +20,7 @@ impl Draft<'_> {
         let hash = context.topics.hash(self.state.subscribed_topics());
         if is_forced || hash != self.state.metadata_hash() {
             self.put(ConsumerRecord::Metadata(Some(ConsumerMetadata {
-                epoch: self.state.epoch() + 1,
+                epoch: self.state.epoch().saturating_add(1),
                 metadata_hash: hash,
             })));
         }

@@ -30,6 +30,8 @@ struct Harness {
     requests: u64,
     /// True where appends are committed at once.
     is_fast: bool,
+    /// True where the log is not one of a coordinator.
+    is_foreign: bool,
 }
 
 fn loaded(config: Config, log: Vec<(ProducerId, Record)>) -> Harness {
@@ -45,6 +47,7 @@ fn loaded(config: Config, log: Vec<(ProducerId, Record)>) -> Harness {
         replies: BTreeMap::new(),
         requests: 0,
         is_fast: true,
+        is_foreign: false,
     };
     let mut effects = Vec::new();
     harness.core.finish_loading(harness.now, &mut effects);
@@ -60,7 +63,7 @@ impl Harness {
     fn absorb(&mut self, effects: Vec<Effect>) {
         self.core.check_invariants();
         for (id, entry) in &self.core.groups {
-            if let Some(group) = entry.consumer() {
+            if let (Some(group), false) = (entry.consumer(), self.is_foreign) {
                 group.live.check_ownership(id);
             }
         }

@@ -1,9 +1,11 @@
 //! Groups of the consumer protocol: what the tests share.
 
 mod codes;
+mod kafka;
 mod migration;
 mod model;
 mod scenario;
+mod stored;
 
 use std::collections::BTreeSet;
 

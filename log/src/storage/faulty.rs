@@ -52,6 +52,8 @@ struct Plan {
     failing_write: Option<u64>,
     failing_sync: Option<u64>,
     budget_bytes: Option<u64>,
+    /// Something has failed since the last crash.
+    has_failed: bool,
 }
 
 impl Plan {
@@ -82,6 +84,32 @@ fn power_off() -> io::Error {
 impl Faults {
     pub(super) fn before(&self, operation: Operation) -> io::Result<()> {
         let mut plan = lock(&self.plan);
+        let verdict = plan.before(operation);
+        plan.has_failed |= verdict.is_err();
+        verdict
+    }
+
+    /// For a write of `total` bytes by which the file grows by `growth`: on failure also how many
+    /// bytes are written nevertheless.
+    pub(super) fn before_write(
+        &self,
+        total: usize,
+        growth: usize,
+    ) -> Result<(), (usize, io::Error)> {
+        let mut plan = lock(&self.plan);
+        let verdict = plan.before_write(total, growth);
+        plan.has_failed |= verdict.is_err();
+        verdict
+    }
+
+    pub(super) fn usable_bytes(&self) -> u64 {
+        lock(&self.plan).budget_bytes.unwrap_or(u64::MAX / 2)
+    }
+}
+
+impl Plan {
+    fn before(&mut self, operation: Operation) -> io::Result<()> {
+        let plan = self;
         if plan.is_off() {
             return Err(power_off());
         }
@@ -101,14 +129,8 @@ impl Faults {
         Ok(())
     }
 
-    /// For a write of `total` bytes by which the file grows by `growth`: on failure also how many
-    /// bytes are written nevertheless.
-    pub(super) fn before_write(
-        &self,
-        total: usize,
-        growth: usize,
-    ) -> Result<(), (usize, io::Error)> {
-        let mut plan = lock(&self.plan);
+    fn before_write(&mut self, total: usize, growth: usize) -> Result<(), (usize, io::Error)> {
+        let plan = self;
         if plan.is_off() {
             return Err((0, power_off()));
         }
@@ -132,10 +154,6 @@ impl Faults {
             *budget = left;
         }
         Ok(())
-    }
-
-    pub(super) fn usable_bytes(&self) -> u64 {
-        lock(&self.plan).budget_bytes.unwrap_or(u64::MAX / 2)
     }
 }
 
@@ -189,6 +207,25 @@ impl FaultyStorage {
         lock(&self.faults.plan).is_off()
     }
 
+    /// Takes back every planned fault. One that has happened stays: what is off is off until
+    /// [`FaultyStorage::crash`].
+    pub fn cancel_faults(&self) {
+        let mut plan = lock(&self.faults.plan);
+        plan.failing_write = None;
+        plan.failing_sync = None;
+        plan.budget_bytes = None;
+        if !plan.is_off() {
+            plan.off_after = None;
+        }
+    }
+
+    /// True where a write, sync or directory operation has failed since the last
+    /// [`FaultyStorage::crash`], a full disk included.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        lock(&self.faults.plan).has_failed
+    }
+
     /// Number of operations other than reads so far.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -205,6 +242,7 @@ impl FaultyStorage {
             plan.off_after = None;
             plan.failing_write = None;
             plan.failing_sync = None;
+            plan.has_failed = false;
         }
         let mut nodes = BTreeMap::new();
         let mut pending = vec![ROOT];

@@ -1,0 +1,180 @@
+//! What clients know for certain: the values that were sent, what became of them, and what was read.
+
+use std::collections::BTreeMap;
+
+use milena_protocol::batch::{BatchBuilder, Compression};
+use milena_protocol::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition};
+
+/// What has become of something as its client knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nobody knows.
+    Unknown,
+    /// It was acknowledged.
+    Done,
+    /// It certainly did not come about.
+    Failed,
+}
+
+/// A value that was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) partition: TopicPartition,
+    /// The process that sent it, and its place among the values of that process in the partition.
+    pub(crate) process: u64,
+    pub(crate) place: u64,
+    pub(crate) fate: Fate,
+    pub(crate) offset: Option<Offset>,
+    /// The transaction it belongs to.
+    pub(crate) transaction: Option<u64>,
+}
+
+/// What is known.
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    pub(crate) sent: BTreeMap<u64, Sent>,
+    pub(crate) transactions: BTreeMap<u64, Fate>,
+    /// Every value that was read, by its place.
+    pub(crate) read: BTreeMap<(TopicPartition, Offset), u64>,
+    /// Values that a read_committed reader has seen.
+    pub(crate) read_committed: BTreeMap<u64, Offset>,
+    /// Log starts that DeleteRecords asked for, whatever became of it.
+    pub(crate) deleted: BTreeMap<TopicPartition, Offset>,
+    /// What must not be.
+    pub(crate) violations: Vec<String>,
+    places: BTreeMap<(u64, TopicPartition), u64>,
+    next_process: u64,
+}
+
+impl Truth {
+    /// Something is wrong.
+    pub(crate) fn violation(&mut self, text: String) {
+        if self.violations.len() < 20 {
+            self.violations.push(text);
+        }
+    }
+
+    /// A number for a process of a client.
+    pub(crate) fn process(&mut self) -> u64 {
+        self.next_process += 1;
+        self.next_process
+    }
+
+    /// A new value that is about to be sent.
+    pub(crate) fn send(
+        &mut self,
+        process: u64,
+        partition: &TopicPartition,
+        transaction: Option<u64>,
+    ) -> u64 {
+        let value = u64::try_from(self.sent.len()).unwrap_or(0) + 1;
+        let place = self
+            .places
+            .entry((process, partition.clone()))
+            .or_insert(0);
+        *place += 1;
+        let sent = Sent {
+            partition: partition.clone(),
+            process,
+            place: *place,
+            fate: Fate::Unknown,
+            offset: None,
+            transaction,
+        };
+        self.sent.insert(value, sent);
+        value
+    }
+
+    /// Values were acknowledged, at offsets from `base` on.
+    pub(crate) fn acknowledge(&mut self, values: &[u64], base: Offset) {
+        let mut offset = base;
+        for value in values {
+            if let Some(sent) = self.sent.get_mut(value) {
+                sent.fate = Fate::Done;
+                sent.offset = Some(offset);
+            }
+            offset = offset.plus(1);
+        }
+    }
+
+    /// Values certainly are in no log.
+    pub(crate) fn refuse(&mut self, values: &[u64]) {
+        for value in values {
+            if let Some(sent) = self.sent.get_mut(value) {
+                sent.fate = Fate::Failed;
+            }
+        }
+    }
+
+    /// A new transaction.
+    pub(crate) fn begin(&mut self) -> u64 {
+        let number = u64::try_from(self.transactions.len()).unwrap_or(0) + 1;
+        self.transactions.insert(number, Fate::Unknown);
+        number
+    }
+
+    /// What a transaction has come to.
+    pub(crate) fn end(&mut self, transaction: u64, fate: Fate) {
+        self.transactions.insert(transaction, fate);
+    }
+
+    /// A value was read.
+    pub(crate) fn note_read(
+        &mut self,
+        partition: &TopicPartition,
+        offset: Offset,
+        value: u64,
+        is_committed: bool,
+    ) {
+        let known = self
+            .read
+            .insert((partition.clone(), offset), value)
+            .unwrap_or(value);
+        if known != value {
+            self.violation(format!(
+                "inconsistent offsets: {partition} {offset} held {known} and then {value}"
+            ));
+        }
+        let is_sent = self
+            .sent
+            .get(&value)
+            .is_some_and(|sent| sent.partition == *partition);
+        if !is_sent {
+            self.violation(format!("{partition} {offset} holds {value}, never sent there"));
+        }
+        if is_committed {
+            self.read_committed.insert(value, offset);
+        }
+    }
+}
+
+/// Who writes a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writer {
+    pub(crate) id: ProducerId,
+    pub(crate) epoch: ProducerEpoch,
+    pub(crate) sequence: Sequence,
+    pub(crate) is_transactional: bool,
+}
+
+/// A batch of values, each with so many bytes behind it.
+pub(crate) fn batch(values: &[u64], writer: Writer, padding: usize) -> bytes::Bytes {
+    let mut builder = BatchBuilder::new(Compression::None, None);
+    builder.set_producer(writer.id, writer.epoch, writer.sequence);
+    if writer.is_transactional {
+        builder.set_transactional();
+    }
+    for value in values {
+        let mut bytes = value.to_be_bytes().to_vec();
+        bytes.resize(8 + padding, 0x2a);
+        // A few small records always fit.
+        let _ = builder.append(Timestamp(1_700_000_000_000), None, Some(&bytes), []);
+    }
+    bytes::Bytes::from(builder.finish(Offset(0)))
+}
+
+/// The value of a record.
+pub(crate) fn value_of(bytes: Option<&[u8]>) -> Option<u64> {
+    let first = bytes?.first_chunk::<8>()?;
+    Some(u64::from_be_bytes(*first))
+}

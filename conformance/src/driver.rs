@@ -108,7 +108,11 @@ fn python(setup: &Setup, sources: &Path) -> Result<Command> {
     Ok(command)
 }
 
-pub(crate) fn class_path(setup: &Setup) -> Result<String> {
+/// The class path of the drivers in Java and of the jars that they use.
+///
+/// # Errors
+/// The set-up was not asked for `java`.
+pub fn class_path(setup: &Setup) -> Result<String> {
     Ok(format!(
         "{}:{}:{}/*",
         setup::folder().join("clients/java").display(),

@@ -10,17 +10,29 @@ import sys
 import tempfile
 
 import cases
+import groups
 import machine
 import report
+import transactions
 from servers import Kafka, Milena
 
-CASES = ["startup", "produce", "single", "crash"]
+CASES = {
+    "startup": cases.startup,
+    "produce": cases.produce,
+    "single": cases.single,
+    "crash": cases.crash,
+    "txn1": transactions.txn1,
+    "txn100": transactions.txn100,
+    "group100": groups.group100,
+    "groups10k": groups.groups10k,
+}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--jars", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--load", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--python", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--milena", default="bin/milena", help="the binary (bin/milena)")
     parser.add_argument("--only", default=",".join(CASES), help="cases, of: " + ", ".join(CASES))
     parser.add_argument("--rounds", type=int, help="how often each case runs (5)")
@@ -61,7 +73,7 @@ def main():
         Milena("persisted", root / "persisted", port + 3, flags),
     ]
     facts = machine.describe(root)
-    facts["command"] = "make bench" + (f' ARGS="{shlex.join(sys.argv[5:])}"' if sys.argv[5:] else "")
+    facts["command"] = "make bench" + (f' ARGS="{shlex.join(sys.argv[7:])}"' if sys.argv[7:] else "")
     if flags.pre_touch:
         machine.pre_touch()
     results = {}
@@ -69,7 +81,7 @@ def main():
     try:
         for name in flags.only:
             print(f"== {name}", file=sys.stderr, flush=True)
-            results[name] = getattr(cases, name)(systems, flags, root)
+            results[name] = CASES[name](systems, flags, root)
     finally:
         for system in systems:
             system.kill()

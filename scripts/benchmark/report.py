@@ -37,6 +37,7 @@ def markdown(facts, results, flags):
     if flags.quick:
         parts.append("**A short trial, not a measurement.**\n")
     sections = {"startup": startup, "produce": produce, "single": single, "crash": crash}
+    sections |= {"txn1": txn1, "txn100": txn100, "group100": group100, "groups10k": groups10k}
     parts += [section(results[name]) for name, section in sections.items() if name in results]
     return "\n".join(parts)
 
@@ -94,3 +95,68 @@ def crash(results):
     rows = [[label, spread(gaps, 0), ratio(results["Kafka"], gaps)] for label, gaps in results.items()]
     head = ["server", "longest time without acknowledgement, ms", "Kafka / it"]
     return f"## kill -9 under load, started again at once\n\nAim: {LIMITS['crash_ms']} ms.\n\n" + table(head, rows)
+
+
+def txn1(results):
+    kafka = [run["transaction"]["per_second"] for run in results["Kafka"]]
+    rows = []
+    for label, runs in results.items():
+        rate = [run["transaction"]["per_second"] for run in runs]
+        row = [label, spread(rate, 0), ratio(rate, kafka)]
+        for part in ("transaction", "commit"):
+            row += [spread([run[part][key] for run in runs], 0) for key in ("p50_us", "p99_us")]
+        rows.append(row)
+    head = ["server", "transactions/s", "it / Kafka", "p50, us", "p99, us", "commit p50, us", "commit p99, us"]
+    return (
+        "## Transactions of one record, one producer\n\n"
+        "The load driver: one Produce (version 12) and one EndTxn (version 5) each. Kafka keeps the first Produce of a "
+        "transaction until the markers of the one before are written, which the times of a whole transaction show.\n\n"
+        + table(head, rows)
+    )
+
+
+def txn100(results):
+    rows = []
+    for name, systems in results.items():
+        for label, found in systems.items():
+            row = [name, label, spread(found["plain"], 0), spread(found["txn"], 0), spread(found["overhead"], 1)]
+            rows.append(row)
+    head = ["load", "server", "records/s without", "records/s with", "overhead, %"]
+    return (
+        "## Transactions of a hundred records against none\n\n"
+        "The same requests by an idempotent producer, one after the other.\n\n" + table(head, rows)
+    )
+
+
+def group100(results):
+    rows = []
+    for label, runs in results.items():
+        joins = [one for run in runs for one in run["join_s"]]
+        leaves = [one for run in runs for one in run["leave_s"]]
+        first = [run["first_s"] for run in runs]
+        cpu = [run["processor_s"] for run in runs]
+        rows.append([label, spread(first, 2), spread(joins, 2), spread(leaves, 2), spread(cpu, 1)])
+    head = ["server", "all join, s", "one joins, s", "one leaves, s", "processor of the run, s"]
+    members = results["Kafka"][0]["members"]
+    return (
+        f"## A group of {members} members (KIP-848)\n\n"
+        "Consumers of librdkafka in one process, two partitions each; seconds until every partition has one owner and no "
+        "member has two more than another. The broker's interval of heartbeats is its default.\n\n" + table(head, rows)
+    )
+
+
+def groups10k(results):
+    kafka = {key: [run[key] for run in results["Kafka"]] for key in ("per_processor_s", "restart_ms")}
+    rows = []
+    for label, runs in results.items():
+        found = {key: [run[key] for run in runs] for key in ("per_second", "per_processor_s", "restart_ms")}
+        row = [label, spread(found["per_second"], 0), spread(found["per_processor_s"], 0)]
+        row += [ratio(found["per_processor_s"], kafka["per_processor_s"]), spread(found["restart_ms"], 0)]
+        rows.append([*row, ratio(kafka["restart_ms"], found["restart_ms"])])
+    head = ["server", "commits/s", "commits per processor s", "it / Kafka", "back after kill -9, ms", "Kafka / it"]
+    groups = results["Kafka"][0]["groups"]
+    return (
+        f"## {groups:,} groups with committed offsets\n\n"
+        "50 connections, one partition a commit; then kill -9, a start, and the time until the offsets of all groups "
+        "were answered, the start of the program included.\n\n" + table(head, rows)
+    )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::BytesMut;
-use milena_protocol::wire::{Mark, Writer};
+use milena_protocol::wire::{Mark, Reader, Writer};
 use milena_protocol::{ErrorCode, frame};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -99,4 +99,15 @@ pub(crate) fn begin(out: &mut Writer<'_>, key: i16, version: i16, flexible: bool
 /// A code that Kafka does not have.
 pub(crate) fn error_of(code: i16) -> Result<ErrorCode> {
     ErrorCode::from_code(code).with_context(|| format!("error code {code} in a reply"))
+}
+
+/// A reader behind the header of a flexible reply.
+///
+/// # Errors
+/// A reply that is too short.
+pub(crate) fn after_header(reply: &[u8]) -> Result<Reader<'_>> {
+    let mut reader = Reader::new(reply);
+    reader.i32()?; // correlation id
+    reader.skip_tagged_fields()?;
+    Ok(reader)
 }

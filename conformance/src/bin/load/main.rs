@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `create-topic`, `delete-topic` | as they say |
 //! | `produce` | producers that send one record at a time with acks=all and wait for its reply |
+//! | `transact` | one transactional producer, one transaction after the other |
+//! | `commit-offsets`, `await-offsets` | offsets of many groups, and how long until all are there |
 //! | `first` | starts a server and measures the time to its first acknowledged record |
 //! | `sync-floor` | write and `fdatasync` in a loop: what no durable broker can undercut |
 //!
@@ -13,10 +15,12 @@
 mod connection;
 mod first;
 mod flags;
+mod offsets;
 mod produce;
 mod sample;
 mod sync_floor;
 mod topic;
+mod transaction;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -31,6 +35,11 @@ const USAGE: &str = "load COMMAND [--name value]... [-- SERVER ARGUMENTS...]
   delete-topic --bootstrap HOST:PORT --topic T
   produce      --bootstrap HOST:PORT --topic T [--partitions N] [--producers N] [--record-bytes N]
                [--warmup-seconds S] [--seconds S] [--reconnect true]
+  transact     --bootstrap HOST:PORT --topic T [--records N] [--requests N] [--plain true]
+               [--record-bytes N] [--warmup-seconds S] [--seconds S]
+  commit-offsets --bootstrap HOST:PORT --topic T [--groups N] [--connections N]
+               [--warmup-seconds S] [--seconds S]
+  await-offsets  --bootstrap HOST:PORT --topic T [--groups N]
   first        --bootstrap HOST:PORT --topic T [--log FILE] -- SERVER ARGUMENTS...
   sync-floor   --directory DIR [--record-bytes N] [--seconds S]";
 
@@ -65,6 +74,9 @@ fn run(arguments: &[String]) -> Result<Value> {
         "create-topic" => runtime.block_on(topic::create(&flags)),
         "delete-topic" => runtime.block_on(topic::delete(&flags)),
         "produce" => runtime.block_on(produce::run(&flags)),
+        "transact" => runtime.block_on(transaction::run(&flags)),
+        "commit-offsets" => runtime.block_on(offsets::commit(&flags)),
+        "await-offsets" => runtime.block_on(offsets::await_all(&flags)),
         "first" => runtime.block_on(first::run(&flags)),
         "sync-floor" => sync_floor::run(&flags),
         _ => bail!("{USAGE}"),

@@ -67,13 +67,24 @@ impl Groups {
         }
     }
 
-    /// Takes over other values. Shards that exist keep theirs: Kafka changes none of these keys at
-    /// run time.
+    /// Takes over other values. Of those that concern shards which exist, only settings of consumer
+    /// groups change at run time.
     pub(crate) fn configure(&self, values: &BrokerValues) {
+        let settings = Settings::new(values);
+        let changed = self
+            .surroundings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set_consumer(&settings.config.consumer);
         *self
             .settings
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Settings::new(values);
+            .unwrap_or_else(PoisonError::into_inner) = settings;
+        if let Some(event) = changed {
+            for shard in self.shards() {
+                shard.feed(event.clone());
+            }
+        }
     }
 
     /// Follows the metadata: loads what this broker leads from now on, gives up what it does not

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use milena_cluster::group::{Event, GroupConfig, Topic, TopicView};
+use milena_cluster::group::{ConsumerConfig, Event, GroupConfig, Topic, TopicView};
 use milena_cluster::metadata::{self as cluster, ConfigResource, Delta, Image, ResourceKind};
+use milena_protocol::TopicId;
 use milena_protocol::config::{BrokerValues, GroupConfig as Resolved};
 
 /// The newest of it that was followed.
@@ -12,6 +13,8 @@ use milena_protocol::config::{BrokerValues, GroupConfig as Resolved};
 pub(super) struct Surroundings {
     image: Option<Arc<Image>>,
     view: TopicView,
+    /// Settings of the broker that differ from those that shards are made with; none where none do.
+    consumer: Option<ConsumerConfig>,
     /// Groups with settings of their own.
     configs: BTreeMap<Arc<str>, GroupConfig>,
 }
@@ -31,7 +34,8 @@ impl Surroundings {
         let before = self.image.replace(Arc::clone(image));
         let mut changes = Changes::default();
         let Some(before) = before else {
-            self.view = view(image);
+            let all = image.topics().map(|topic| seen(image, topic));
+            self.view = TopicView::new(version(image), all);
             changes.view = Some(self.view.clone());
             for resource in image.config_resources() {
                 self.configure(image, resource, values, &mut changes);
@@ -42,8 +46,8 @@ impl Surroundings {
             return changes;
         }
         let delta = Delta::between(&before, image);
-        if concerns_assignments(&before, image, &delta) {
-            self.view = view(image);
+        if let Some(view) = changed_view(&self.view, &before, image, &delta) {
+            self.view = view;
             changes.view = Some(self.view.clone());
         }
         for resource in &delta.configs {
@@ -78,13 +82,24 @@ impl Surroundings {
         changes.configs.push((group, config));
     }
 
+    /// Takes over other settings of the broker. None where they are the same.
+    pub(super) fn set_consumer(&mut self, consumer: &ConsumerConfig) -> Option<Event> {
+        if self.consumer.as_ref() == Some(consumer) {
+            return None;
+        }
+        self.consumer = Some(consumer.clone());
+        Some(Event::ConsumerConfigChanged(consumer.clone()))
+    }
+
     /// Everything that a new coordinator has to know. `is_its_group` says which groups are its own.
     pub(super) fn events(&self, is_its_group: impl Fn(&str) -> bool) -> Vec<Event> {
         // Without an image nothing is known of the topics, which is not the same as none.
         let view = self.image.as_ref().map(|_| self.view.clone());
         let configs = self.configs.iter().filter(|(group, _)| is_its_group(group));
-        view.map(Event::TopicsChanged)
+        let consumer = self.consumer.clone().map(Event::ConsumerConfigChanged);
+        consumer
             .into_iter()
+            .chain(view.map(Event::TopicsChanged))
             .chain(configs.map(|(group, config)| changed(group, *config)))
             .collect()
     }
@@ -118,35 +133,45 @@ fn config(overrides: &BTreeMap<String, String>, values: &BrokerValues) -> GroupC
     }
 }
 
-/// True where topics came or went, grew, moved, or where racks are others. A new leader changes no
-/// assignment.
-fn concerns_assignments(before: &Image, after: &Image, delta: &Delta) -> bool {
-    if !delta.topics_created.is_empty() || !delta.topics_removed.is_empty() {
-        return true;
-    }
+/// The topics of a newer image; none where nothing has changed that assignments depend on. A new
+/// leader changes none.
+fn changed_view(
+    view: &TopicView,
+    before: &Image,
+    after: &Image,
+    delta: &Delta,
+) -> Option<TopicView> {
     let rack = |image: &Image, id| image.broker(id).and_then(|broker| broker.rack.clone());
     let has_other_rack = |id: &_| rack(before, *id) != rack(after, *id);
     if delta.brokers.keys().any(has_other_rack) {
-        return true;
+        let all = after.topics().map(|topic| seen(after, topic));
+        return Some(TopicView::new(version(after), all));
     }
-    delta.partitions_changed.iter().any(|(topic, partitions)| {
-        let of = |image: &Image| image.topic_by_id(*topic).cloned();
-        let (Some(old), Some(new)) = (of(before), of(after)) else {
-            return true;
-        };
-        let replicas = |topic: &cluster::Topic, index| {
-            let partition = topic.partition(index)?;
-            Some(partition.replicas.iter().copied().collect::<BTreeSet<_>>())
-        };
-        partitions
-            .iter()
-            .any(|index| replicas(&old, *index) != replicas(&new, *index))
-    })
+    let replicas = |topic: &cluster::Topic, index| {
+        let partition = topic.partition(index)?;
+        Some(partition.replicas.iter().copied().collect::<BTreeSet<_>>())
+    };
+    let moved = delta
+        .partitions_changed
+        .iter()
+        .filter_map(|(id, partitions)| {
+            let (old, new) = (before.topic_by_id(*id)?, after.topic_by_id(*id)?);
+            let is_other = |index: &_| replicas(old, *index) != replicas(new, *index);
+            partitions.iter().any(is_other).then_some(new)
+        });
+    let changed: Vec<Topic> = delta
+        .topics_created
+        .values()
+        .chain(moved)
+        .map(|topic| seen(after, topic))
+        .collect();
+    let removed: Vec<TopicId> = delta.topics_removed.keys().copied().collect();
+    let is_same = changed.is_empty() && removed.is_empty();
+    (!is_same).then(|| view.changed(version(after), changed, &removed))
 }
 
-fn view(image: &Image) -> TopicView {
-    let version = image.position().offset.0;
-    TopicView::new(version, image.topics().map(|topic| seen(image, topic)))
+fn version(image: &Image) -> i64 {
+    image.position().offset.0
 }
 
 fn seen(image: &Image, topic: &cluster::Topic) -> Topic {

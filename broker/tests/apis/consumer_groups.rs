@@ -38,6 +38,8 @@ const FENCED_MEMBER_EPOCH: i16 = 110;
 const UNRELEASED_INSTANCE_ID: i16 = 111;
 const STALE_MEMBER_EPOCH: i16 = 113;
 const INVALID_REGULAR_EXPRESSION: i16 = 128;
+/// Resource type of a broker.
+const BROKER: i8 = 4;
 /// Resource type of a group.
 const GROUP: i8 = 32;
 /// Heartbeats after which a group must have settled.
@@ -392,13 +394,22 @@ fn offsets_are_fenced_by_member_epochs() {
 }
 
 fn alter(client: &mut Client, group: &str, key: &str, value: &str) -> i16 {
+    alter_resource(client, (GROUP, group), key, value)
+}
+
+/// Alters a key of all brokers.
+fn alter_broker(client: &mut Client, key: &str, value: &str) -> i16 {
+    alter_resource(client, (BROKER, ""), key, value)
+}
+
+fn alter_resource(client: &mut Client, resource: (i8, &str), key: &str, value: &str) -> i16 {
     let config = AlterableConfig::default()
         .with_name(text(key))
         .with_config_operation(0)
         .with_value(Some(text(value)));
     let resource = AlterConfigsResource::default()
-        .with_resource_type(GROUP)
-        .with_resource_name(text(group))
+        .with_resource_type(resource.0)
+        .with_resource_name(text(resource.1))
         .with_configs(vec![config]);
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
     client.call(1, &request).responses[0].error_code
@@ -432,4 +443,23 @@ fn a_configuration_can_leave_the_protocol_out() {
     assert_eq!(refused.error_code, UNSUPPORTED_VERSION);
     let described = describe(&mut client, 1, "refused");
     assert_eq!(described.error_code, UNSUPPORTED_VERSION);
+}
+
+#[test]
+fn a_pause_between_assignments_can_be_set_at_run_time() {
+    let (_server, mut client) = start(&[]);
+    let client = &mut client;
+    let mut members = vec![Member::new("paused", &["orders"])];
+    settle(client, &mut members, &[6]);
+    let key = "group.consumer.assignment.interval.ms";
+    assert_eq!(alter_broker(client, key, "15000"), 0);
+    let mut second = Member::new("paused", &["orders"]);
+    for _ in 0..20 {
+        members[0].heartbeat(client);
+        second.heartbeat(client);
+    }
+    assert_eq!((members[0].count(), second.count()), (6, 0));
+    assert_eq!(alter_broker(client, key, "0"), 0);
+    members.push(second);
+    settle(client, &mut members, &[3, 3]);
 }

@@ -27,9 +27,8 @@ pub(super) fn heartbeat(world: &mut World, version: i16) {
         request.with_subscribed_topic_regex(Some(text("kno.*")))
     };
     let joined = world.client.call(version, &request);
-    assert_eq!(
-        (joined.error_code, joined.member_epoch),
-        (0, 1),
+    assert!(
+        joined.error_code == 0 && joined.member_epoch > 0,
         "{joined:?}"
     );
     assert_eq!(joined.member_id, Some(text("member")));

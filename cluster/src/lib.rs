@@ -5,3 +5,4 @@ pub mod group;
 pub mod metadata;
 pub mod quota;
 pub mod replication;
+pub mod transaction;

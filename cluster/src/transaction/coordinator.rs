@@ -1,0 +1,673 @@
+//! The coordinator of the transactional ids of one partition of `__transaction_state`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use milena_protocol::stored::transaction::Record;
+use milena_protocol::{ErrorCode, Offset, ProducerId, Timestamp, TopicPartition};
+
+use super::config::Config;
+use super::decide::{Circumstances, Verdict, abort, decide};
+use super::event::{Effect, Event, Token, Waiter};
+use super::request::Request;
+use super::response::Response;
+use super::timer::{Timer, Timers};
+use super::transition::Transaction;
+
+/// Producer ids that the coordinator keeps for later: what it asked for and did not need.
+const SPARE_IDS_MAX: usize = 16;
+/// Requests that wait for a new producer id at once.
+const WAITING_FOR_ID_MAX: usize = 1024;
+
+/// Whether the coordinator serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Loading,
+    Active,
+    Resigned,
+}
+
+/// A request that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) waiter: Waiter,
+    pub(super) request: Request,
+    /// When it is answered with CONCURRENT_TRANSACTIONS.
+    pub(super) until: Timestamp,
+}
+
+/// Everything about one transactional id.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// The committed state; none until the first record is committed.
+    pub(super) transaction: Option<Transaction>,
+    /// The append under way.
+    pub(super) in_flight: Option<Token>,
+    /// What waits for it, or for the end of the transaction, in the order of arrival.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Partitions that have no marker yet of the transaction that is decided.
+    pub(super) unmarked: BTreeSet<TopicPartition>,
+}
+
+/// An append under way.
+#[derive(Debug)]
+struct InFlight {
+    id: Arc<str>,
+    /// The states that follow each other; none removes the id.
+    states: Vec<Option<Transaction>>,
+    /// Who is answered.
+    reply: Option<(Waiter, Response)>,
+}
+
+/// The coordinator; the module doc says how it is used.
+#[derive(Debug)]
+pub struct Coordinator {
+    pub(super) config: Config,
+    /// Leader epoch of the partition.
+    pub(super) epoch: i32,
+    phase: Phase,
+    pub(super) entries: BTreeMap<Arc<str>, Entry>,
+    pub(super) timers: Timers,
+    in_flight: BTreeMap<Token, InFlight>,
+    next_token: u64,
+    spare_ids: VecDeque<ProducerId>,
+    waiting_for_id: VecDeque<(Waiter, Request)>,
+    /// Ids that were asked for and have not come.
+    ids_wanted: usize,
+    /// Instant of the step that runs.
+    pub(super) now: Timestamp,
+    /// Effects of the step that runs.
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Coordinator {
+    /// A coordinator that loads; `epoch` is the leader epoch of its partition.
+    #[must_use]
+    pub fn new(config: Config, epoch: i32) -> Self {
+        Self {
+            config,
+            epoch,
+            phase: Phase::Loading,
+            entries: BTreeMap::new(),
+            timers: Timers::default(),
+            in_flight: BTreeMap::new(),
+            next_token: 0,
+            spare_ids: VecDeque::new(),
+            waiting_for_id: VecDeque::new(),
+            ids_wanted: 0,
+            now: Timestamp::NONE,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Applies a committed record of the partition, in the order of the log. The caller feeds what
+    /// is loaded; of its own appends the coordinator takes care.
+    ///
+    /// # Panics
+    /// Where the coordinator serves already.
+    pub fn apply(&mut self, record: Record) {
+        assert!(self.phase == Phase::Loading, "loaded in {:?}", self.phase);
+        let Record::Transaction {
+            transactional_id,
+            metadata,
+        } = record
+        else {
+            return;
+        };
+        match metadata {
+            Some(metadata) => {
+                let entry = self.entries.entry(Arc::from(transactional_id)).or_default();
+                entry.transaction = Some(Transaction::loaded(metadata));
+            }
+            None => {
+                self.entries.remove(transactional_id.as_str());
+            }
+        }
+    }
+
+    /// Begins to serve, and to write the markers of whatever is decided and not complete.
+    ///
+    /// # Panics
+    /// Where it has served before.
+    pub fn finish_loading(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        assert!(self.phase == Phase::Loading, "loaded in {:?}", self.phase);
+        self.now = now;
+        self.phase = Phase::Active;
+        for id in self.entries.keys().cloned().collect::<Vec<_>>() {
+            self.enter_state(&id);
+        }
+        self.schedule_expiration();
+        effects.append(&mut self.effects);
+    }
+
+    /// Stops serving: whoever waits is answered with NOT_COORDINATOR.
+    pub fn resign(&mut self, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Resigned;
+        self.timers.clear();
+        let error = ErrorCode::NotCoordinator;
+        for (_, in_flight) in std::mem::take(&mut self.in_flight) {
+            if let Some((waiter, response)) = in_flight.reply {
+                self.reply(waiter, response.failed(error));
+            }
+        }
+        for (_, entry) in std::mem::take(&mut self.entries) {
+            for waiting in entry.waiting {
+                self.reply(waiting.waiter, waiting.request.refused(error));
+            }
+        }
+        for (waiter, request) in std::mem::take(&mut self.waiting_for_id) {
+            self.reply(waiter, request.refused(error));
+        }
+        effects.append(&mut self.effects);
+    }
+
+    /// Handles one event at `now`, which never goes back.
+    pub fn step(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
+        self.now = now;
+        match event {
+            Event::Request { waiter, request } => self.request(waiter, request),
+            Event::Appended { token, result } => self.appended(token, result),
+            Event::TimedOut { token } => self.timed_out(token),
+            Event::ProducerId(result) => self.got_producer_id(result),
+            Event::MarkersWritten {
+                transactional_id,
+                producer_id,
+                producer_epoch,
+                results,
+            } => {
+                if self.phase == Phase::Active {
+                    let producer = super::Producer {
+                        id: producer_id,
+                        epoch: producer_epoch,
+                    };
+                    self.markers_written(&transactional_id, producer, &results);
+                }
+            }
+            Event::TransactionVersion(level) => self.config.transaction_version = level,
+            Event::Tick => self.tick(),
+        }
+        effects.append(&mut self.effects);
+    }
+
+    /// When [`Event::Tick`] is due; none where nothing is scheduled.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// Version in which the values of records are to be written.
+    #[must_use]
+    pub const fn record_version(&self) -> i16 {
+        if self.config.transaction_version >= 1 { 1 } else { 0 }
+    }
+
+    /// True where replaying the records of either gives the other.
+    #[must_use]
+    pub fn has_same_records(&self, other: &Self) -> bool {
+        let stored = |(id, of): (&str, &Transaction)| (id.to_owned(), of.metadata.clone());
+        self.transactions()
+            .map(stored)
+            .eq(other.transactions().map(stored))
+    }
+
+    /// The committed state of a transactional id.
+    #[must_use]
+    pub fn transaction(&self, id: &str) -> Option<&Transaction> {
+        self.entries.get(id)?.transaction.as_ref()
+    }
+
+    /// Every transactional id with its committed state, in order.
+    pub fn transactions(&self) -> impl Iterator<Item = (&str, &Transaction)> {
+        self.entries
+            .iter()
+            .filter_map(|(id, entry)| Some((&**id, entry.transaction.as_ref()?)))
+    }
+
+    /// What every request gets while the coordinator does not serve.
+    pub(super) const fn refusal(&self) -> Option<ErrorCode> {
+        match self.phase {
+            Phase::Active => None,
+            Phase::Loading => Some(ErrorCode::CoordinatorLoadInProgress),
+            Phase::Resigned => Some(ErrorCode::NotCoordinator),
+        }
+    }
+
+    fn request(&mut self, waiter: Waiter, request: Request) {
+        if let Some(error) = self.refusal() {
+            return self.reply(waiter, request.refused(error));
+        }
+        let entry = self.entries.get(request.transactional_id());
+        // A verification depends on nothing that is under way: the partition refuses what comes
+        // after its marker.
+        let is_busy = entry.is_some_and(|entry| {
+            entry.in_flight.is_some() || entry.waiting.len() >= self.config.waiting_max
+        });
+        if is_busy && !matches!(request, Request::Verify(_)) {
+            let id: Arc<str> = Arc::from(request.transactional_id());
+            return self.wait(&id, waiter, request);
+        }
+        self.dispatch(waiter, request);
+    }
+
+    /// Decides on a request of an id without an append under way.
+    pub(super) fn dispatch(&mut self, waiter: Waiter, request: Request) {
+        let id: Arc<str> = Arc::from(request.transactional_id());
+        let current = self.transaction(&id).cloned();
+        match self.decide(current.as_ref(), &request) {
+            Verdict::Reply(response) => self.reply(waiter, response),
+            Verdict::Store(states, response) => {
+                self.store(&id, states, Some((waiter, response)));
+            }
+            Verdict::StoreAndWait(state) => {
+                self.store(&id, vec![state], None);
+                self.wait(&id, waiter, request);
+            }
+            Verdict::Wait => self.wait(&id, waiter, request),
+            Verdict::NeedsProducerId => self.wait_for_id(waiter, request),
+        }
+    }
+
+    pub(super) fn decide(&self, transaction: Option<&Transaction>, request: &Request) -> Verdict {
+        decide(&self.circumstances(transaction), request)
+    }
+
+    fn circumstances<'a>(&'a self, transaction: Option<&'a Transaction>) -> Circumstances<'a> {
+        Circumstances {
+            config: &self.config,
+            now: self.now,
+            transaction,
+            spare_producer_id: self.spare_ids.front().copied(),
+        }
+    }
+
+    /// Lets a request wait, for a bounded time and among a bounded number.
+    pub(super) fn wait(&mut self, id: &Arc<str>, waiter: Waiter, request: Request) {
+        let until = self.now.plus_ms(self.config.wait_ms);
+        let waiting_max = self.config.waiting_max;
+        let entry = self.entries.entry(Arc::clone(id)).or_default();
+        if entry.waiting.len() >= waiting_max {
+            return self.reply(waiter, request.refused(ErrorCode::ConcurrentTransactions));
+        }
+        entry.waiting.push_back(Waiting {
+            waiter,
+            request,
+            until,
+        });
+        self.schedule_waiting(id);
+    }
+
+    fn schedule_waiting(&mut self, id: &Arc<str>) {
+        let entry = self.entries.get(id);
+        let until = entry.and_then(|entry| entry.waiting.front().map(|first| first.until));
+        self.timers.set(Timer::Waiting(Arc::clone(id)), until);
+    }
+
+    fn wait_for_id(&mut self, waiter: Waiter, request: Request) {
+        if self.waiting_for_id.len() >= WAITING_FOR_ID_MAX {
+            let error = ErrorCode::CoordinatorNotAvailable;
+            return self.reply(waiter, request.refused(error));
+        }
+        self.waiting_for_id.push_back((waiter, request));
+        self.want_id();
+    }
+
+    pub(super) fn want_id(&mut self) {
+        self.ids_wanted += 1;
+        self.effects.push(Effect::NewProducerId);
+    }
+
+    fn got_producer_id(&mut self, result: Result<ProducerId, ErrorCode>) {
+        self.ids_wanted = self.ids_wanted.saturating_sub(1);
+        if self.phase != Phase::Active {
+            return;
+        }
+        match result {
+            Ok(id) => {
+                if self.spare_ids.len() < SPARE_IDS_MAX {
+                    self.spare_ids.push_back(id);
+                }
+                if let Some((waiter, request)) = self.waiting_for_id.pop_front() {
+                    self.request(waiter, request);
+                }
+            }
+            Err(error) => {
+                if let Some((waiter, request)) = self.waiting_for_id.pop_front() {
+                    self.reply(waiter, request.refused(error));
+                }
+            }
+        }
+    }
+
+    /// Appends the states of an id, which has no append under way, as one batch.
+    pub(super) fn store(
+        &mut self,
+        id: &Arc<str>,
+        states: Vec<Transaction>,
+        reply: Option<(Waiter, Response)>,
+    ) {
+        let used = |spare: ProducerId| {
+            states.iter().any(|state| {
+                let metadata = &state.metadata;
+                metadata.producer_id == spare || metadata.next_producer_id == spare
+            })
+        };
+        if self.spare_ids.front().copied().is_some_and(used) {
+            self.spare_ids.pop_front();
+        }
+        self.append(id, states.into_iter().map(Some).collect(), reply);
+    }
+
+    pub(super) fn append(
+        &mut self,
+        id: &Arc<str>,
+        states: Vec<Option<Transaction>>,
+        reply: Option<(Waiter, Response)>,
+    ) {
+        assert!(!states.is_empty(), "an append without records");
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let entry = self.entries.entry(Arc::clone(id)).or_default();
+        assert!(entry.in_flight.is_none(), "two appends of {id}");
+        entry.in_flight = Some(token);
+        let records = states
+            .iter()
+            .map(|state| Record::Transaction {
+                transactional_id: id.to_string(),
+                metadata: state.as_ref().map(|state| state.metadata.clone()),
+            })
+            .collect();
+        self.in_flight.insert(
+            token,
+            InFlight {
+                id: Arc::clone(id),
+                states,
+                reply,
+            },
+        );
+        self.effects.push(Effect::Append { token, records });
+    }
+
+    fn appended(&mut self, token: Token, result: Result<Offset, ErrorCode>) {
+        // A coordinator that has resigned knows its appends no more.
+        let Some(in_flight) = self.in_flight.remove(&token) else {
+            return;
+        };
+        let InFlight { id, states, reply } = in_flight;
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.in_flight = None;
+        match result {
+            Ok(_) => {
+                if let Some(last) = states.into_iter().last() {
+                    entry.transaction = last;
+                }
+                if let Some((waiter, response)) = reply {
+                    self.reply(waiter, response);
+                }
+                self.enter_state(&id);
+            }
+            Err(code) => {
+                let error = append_error(code);
+                let waiting = std::mem::take(&mut entry.waiting);
+                if let Some((waiter, response)) = reply {
+                    self.reply(waiter, response.failed(error));
+                }
+                // To decide on what waits would end in the same way.
+                for Waiting {
+                    waiter, request, ..
+                } in waiting
+                {
+                    self.reply(waiter, request.refused(error));
+                }
+                // What the coordinator wanted for itself it wants again.
+                let again = self.now.plus_ms(self.config.retry_ms);
+                self.timers.set(Timer::Retry(Arc::clone(&id)), Some(again));
+            }
+        }
+        self.serve_waiting(&id);
+    }
+
+    fn timed_out(&mut self, token: Token) {
+        let Some(in_flight) = self.in_flight.get_mut(&token) else {
+            return;
+        };
+        if let Some((waiter, response)) = in_flight.reply.take() {
+            let error = append_error(ErrorCode::RequestTimedOut);
+            self.reply(waiter, response.failed(error));
+        }
+    }
+
+    /// Takes up what a state asks for: a timeout, or markers.
+    fn enter_state(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        let Some(transaction) = &entry.transaction else {
+            if entry.waiting.is_empty() {
+                self.forget(id);
+            }
+            return;
+        };
+        transaction.check_invariants();
+        let deadline = transaction.deadline();
+        entry.unmarked = if transaction.is_deciding() {
+            transaction.metadata.partitions.clone()
+        } else {
+            BTreeSet::new()
+        };
+        let is_deciding = transaction.is_deciding();
+        self.timers.set(Timer::Abort(Arc::clone(id)), deadline);
+        self.timers.set(Timer::Retry(Arc::clone(id)), None);
+        if is_deciding {
+            self.write_markers(id);
+        }
+    }
+
+    /// Decides on what waits for an id, as far as it need not wait any longer.
+    pub(super) fn serve_waiting(&mut self, id: &Arc<str>) {
+        loop {
+            let Some(entry) = self.entries.get_mut(id) else {
+                return;
+            };
+            if entry.in_flight.is_some() {
+                break;
+            }
+            let is_deciding = entry.transaction.as_ref().is_some_and(Transaction::is_deciding);
+            // What waits for the end of the transaction stays where it is.
+            let position = if is_deciding {
+                entry.waiting.iter().position(|waiting| {
+                    let verdict = decide(
+                        &Circumstances {
+                            config: &self.config,
+                            now: self.now,
+                            transaction: entry.transaction.as_ref(),
+                            spare_producer_id: self.spare_ids.front().copied(),
+                        },
+                        &waiting.request,
+                    );
+                    verdict != Verdict::Wait
+                })
+            } else {
+                (!entry.waiting.is_empty()).then_some(0)
+            };
+            let Some(waiting) = position.and_then(|at| entry.waiting.remove(at)) else {
+                break;
+            };
+            self.dispatch_again(id, waiting);
+        }
+        self.schedule_waiting(id);
+        let is_empty = |entry: &Entry| {
+            entry.transaction.is_none() && entry.in_flight.is_none() && entry.waiting.is_empty()
+        };
+        if self.entries.get(id).is_some_and(is_empty) {
+            self.forget(id);
+        }
+    }
+
+    /// Decides on a request that has waited; it keeps its place and its time where it has to wait
+    /// again.
+    fn dispatch_again(&mut self, id: &Arc<str>, waiting: Waiting) {
+        let current = self.transaction(id).cloned();
+        match self.decide(current.as_ref(), &waiting.request) {
+            Verdict::Wait => self.put_back(id, waiting),
+            Verdict::StoreAndWait(state) => {
+                self.store(id, vec![state], None);
+                self.put_back(id, waiting);
+            }
+            _ => self.dispatch(waiting.waiter, waiting.request),
+        }
+    }
+
+    fn put_back(&mut self, id: &Arc<str>, waiting: Waiting) {
+        let entry = self.entries.entry(Arc::clone(id)).or_default();
+        entry.waiting.push_front(waiting);
+    }
+
+    fn forget(&mut self, id: &Arc<str>) {
+        self.entries.remove(id);
+        for timer in [Timer::Abort, Timer::Retry, Timer::Waiting] {
+            self.timers.set(timer(Arc::clone(id)), None);
+        }
+    }
+
+    fn tick(&mut self) {
+        while let Some(timer) = self.timers.take_ended(self.now) {
+            match timer {
+                Timer::Abort(id) => self.abort_late(&id),
+                Timer::Retry(id) => self.retry(&id),
+                Timer::Waiting(id) => self.end_waiting(&id),
+                Timer::Expiration => {
+                    self.remove_expired();
+                    self.schedule_expiration();
+                }
+            }
+        }
+    }
+
+    /// Aborts the transaction of an id whose timeout has ended.
+    fn abort_late(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        let Some(transaction) = entry.transaction.as_ref() else {
+            return;
+        };
+        let is_late = transaction.deadline().is_some_and(|end| end <= self.now);
+        if entry.in_flight.is_some() || !is_late {
+            // Whatever is under way decides on the timer anew.
+            return;
+        }
+        match abort(&self.circumstances(Some(transaction)), transaction) {
+            Some(aborted) => self.store(id, vec![aborted], None),
+            None => {
+                self.want_id();
+                let again = self.now.plus_ms(self.config.retry_ms);
+                self.timers.set(Timer::Abort(Arc::clone(id)), Some(again));
+            }
+        }
+    }
+
+    /// Tries again what failed.
+    fn retry(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        if entry.in_flight.is_some() {
+            return;
+        }
+        let Some(transaction) = &entry.transaction else {
+            return;
+        };
+        if transaction.is_deciding() {
+            self.write_markers(id);
+        } else if transaction.deadline().is_some_and(|end| end <= self.now) {
+            self.abort_late(id);
+        }
+    }
+
+    fn end_waiting(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        let now = self.now;
+        let (late, rest) = std::mem::take(&mut entry.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.until <= now);
+        entry.waiting = rest;
+        let late: VecDeque<Waiting> = late;
+        for waiting in late {
+            let response = waiting.request.refused(ErrorCode::ConcurrentTransactions);
+            self.reply(waiting.waiter, response);
+        }
+        self.serve_waiting(id);
+    }
+
+    fn remove_expired(&mut self) {
+        let expired: Vec<Arc<str>> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.in_flight.is_none() && entry.waiting.is_empty())
+            .filter(|(_, entry)| {
+                entry
+                    .transaction
+                    .as_ref()
+                    .is_some_and(|of| of.has_expired(self.now, self.config.expiration_ms))
+            })
+            .map(|(id, _)| Arc::clone(id))
+            .collect();
+        for id in expired {
+            self.append(&id, vec![None], None);
+        }
+    }
+
+    fn schedule_expiration(&mut self) {
+        let interval_ms = self.config.expiration_interval_ms.max(1);
+        let next = self.now.plus_ms(interval_ms);
+        self.timers.set(Timer::Expiration, Some(next));
+    }
+
+    pub(super) fn reply(&mut self, waiter: Waiter, response: Response) {
+        self.effects.push(Effect::Reply { waiter, response });
+    }
+
+    /// Asserts what holds between steps.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn check_invariants(&self) {
+        assert!(self.effects.is_empty(), "effects between steps");
+        self.timers.check_invariants();
+        for (id, entry) in &self.entries {
+            if let Some(token) = entry.in_flight {
+                let in_flight = self.in_flight.get(&token);
+                assert!(in_flight.is_some_and(|of| of.id == *id), "append of {id}");
+            }
+            assert!(
+                entry.waiting.len() <= self.config.waiting_max,
+                "{id}: too many wait"
+            );
+            if let Some(transaction) = &entry.transaction {
+                transaction.check_invariants();
+                assert!(
+                    entry.unmarked.is_subset(&transaction.metadata.partitions),
+                    "{id}: markers for others"
+                );
+            }
+        }
+        assert!(self.waiting_for_id.len() <= self.ids_wanted, "nobody brings the ids");
+    }
+}
+
+/// What clients are told where an append was refused.
+fn append_error(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::NotEnoughReplicas
+        | ErrorCode::NotEnoughReplicasAfterAppend
+        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
+        code => code,
+    }
+}

@@ -1,0 +1,115 @@
+//! The markers of a decided transaction, and its completion.
+
+use std::sync::Arc;
+
+use milena_protocol::{ErrorCode, TopicPartition};
+
+use super::coordinator::{Coordinator, Waiting};
+use super::decide::Verdict;
+use super::event::{Effect, Markers};
+use super::request::Producer;
+use super::timer::Timer;
+
+impl Coordinator {
+    /// Has the markers written that are missing, or says that none is.
+    pub(super) fn write_markers(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        let Some(transaction) = entry.transaction.as_ref() else {
+            return;
+        };
+        let Some(is_commit) = transaction.is_commit().filter(|_| transaction.is_deciding()) else {
+            return;
+        };
+        if entry.unmarked.is_empty() {
+            return self.complete(id);
+        }
+        let producer = transaction.producer();
+        let markers = Markers {
+            transactional_id: id.to_string(),
+            producer_id: producer.id,
+            producer_epoch: producer.epoch,
+            is_commit,
+            coordinator_epoch: self.epoch,
+            transaction_version: transaction.metadata.client_transaction_version,
+            partitions: entry.unmarked.clone(),
+        };
+        self.effects.push(Effect::WriteMarkers(markers));
+    }
+
+    /// Takes note of what became of markers. Those of another transaction are passed over: they are
+    /// late (KAFKA-10080).
+    pub(super) fn markers_written(
+        &mut self,
+        id: &str,
+        producer: Producer,
+        results: &[(TopicPartition, ErrorCode)],
+    ) {
+        let Some((id, entry)) = self.entries.get_key_value(id) else {
+            return;
+        };
+        let is_its = entry
+            .transaction
+            .as_ref()
+            .is_some_and(|of| of.is_deciding() && of.producer() == producer);
+        if !is_its || entry.in_flight.is_some() {
+            return;
+        }
+        let id = Arc::clone(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        for (partition, error) in results {
+            if matches!(
+                error,
+                ErrorCode::None | ErrorCode::UnknownTopicOrPartition
+            ) {
+                entry.unmarked.remove(partition);
+            }
+        }
+        if entry.unmarked.is_empty() {
+            return self.complete(&id);
+        }
+        let again = self.now.plus_ms(self.config.retry_ms);
+        self.timers.set(Timer::Retry(id), Some(again));
+    }
+
+    /// Every marker is written. What waits first and follows from that is stored in the same batch:
+    /// the order of the records is that of the log, so one cannot be there without the other.
+    fn complete(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        let Some(transaction) = &entry.transaction else {
+            return;
+        };
+        let completed = transaction.completed(self.now);
+        let first = entry.waiting.pop_front();
+        let mut states = vec![completed.clone()];
+        let Some(Waiting {
+            waiter,
+            request,
+            until,
+        }) = first
+        else {
+            return self.store(id, states, None);
+        };
+        match self.decide(Some(&completed), &request) {
+            Verdict::Store(more, response) => {
+                states.extend(more);
+                self.store(id, states, Some((waiter, response)));
+            }
+            _ => {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.waiting.push_front(Waiting {
+                        waiter,
+                        request,
+                        until,
+                    });
+                }
+                self.store(id, states, None);
+            }
+        }
+    }
+}

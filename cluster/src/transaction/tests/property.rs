@@ -1,0 +1,204 @@
+//! Random clients, crashes and lost messages.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config as Runs;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Init(bool),
+    Add(usize, i32, i16),
+    End(usize, bool, i16),
+    Commit,
+    Refuse,
+    Mark,
+    MarkTwice,
+    MarkFails,
+    Pass(i64),
+    Reload,
+    TimeOut,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let version = prop_oneof![4 => Just(2_i16), 1 => Just(0)];
+    prop_oneof![
+        2 => any::<bool>().prop_map(Step::Init),
+        6 => (0..3_usize, 0..4_i32, version.clone()).prop_map(|(a, b, c)| Step::Add(a, b, c)),
+        5 => (0..3_usize, any::<bool>(), version).prop_map(|(a, b, c)| Step::End(a, b, c)),
+        14 => Just(Step::Commit),
+        1 => Just(Step::Refuse),
+        6 => Just(Step::Mark),
+        1 => Just(Step::MarkTwice),
+        1 => Just(Step::MarkFails),
+        2 => (1..70_000_i64).prop_map(Step::Pass),
+        1 => Just(Step::Reload),
+        1 => Just(Step::TimeOut),
+    ]
+}
+
+/// What the log says of ends: by producer and epoch of the markers.
+#[derive(Default)]
+struct Oracle {
+    decisions: BTreeMap<(ProducerId, ProducerEpoch, i64), bool>,
+    /// Number of the transaction, counted by decisions.
+    count: i64,
+    read: usize,
+    last: Option<TransactionMetadata>,
+    /// Every producer that was ever answered, the newest last.
+    producers: Vec<Producer>,
+}
+
+impl Oracle {
+    /// Reads on in the log: states follow each other as they may, and epochs never go back.
+    fn follow(&mut self, log: &[Record]) {
+        for record in &log[self.read..] {
+            let Record::Transaction { metadata, .. } = record else {
+                panic!("another record");
+            };
+            if let (Some(before), Some(after)) = (&self.last, metadata) {
+                check_transition(before, after);
+            }
+            if let Some(metadata) = metadata
+                && matches!(metadata.state, State::PrepareCommit | State::PrepareAbort)
+            {
+                self.count += 1;
+                let key = (metadata.producer_id, metadata.producer_epoch, self.count);
+                self.decisions.insert(key, metadata.state == State::PrepareCommit);
+            }
+            self.last.clone_from(metadata);
+        }
+        self.read = log.len();
+    }
+
+    fn check_markers(&self, markers: &Markers) {
+        let newest = self
+            .decisions
+            .iter()
+            .filter(|((id, epoch, _), _)| {
+                *id == markers.producer_id && *epoch == markers.producer_epoch
+            })
+            .max_by_key(|((_, _, number), _)| *number);
+        let (_, is_commit) = newest.expect("markers of no decision");
+        assert_eq!(*is_commit, markers.is_commit, "{markers:?}");
+    }
+}
+
+fn check_transition(before: &TransactionMetadata, after: &TransactionMetadata) {
+    use State::{CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort, PrepareCommit};
+    let may = match after.state {
+        Empty => matches!(before.state, Empty | CompleteAbort | CompleteCommit),
+        Ongoing => matches!(before.state, Ongoing | Empty | CompleteAbort | CompleteCommit),
+        PrepareCommit => before.state == Ongoing,
+        PrepareAbort => !matches!(before.state, PrepareCommit | PrepareAbort),
+        CompleteCommit => before.state == PrepareCommit,
+        CompleteAbort => before.state == PrepareAbort,
+        _ => false,
+    };
+    assert!(may, "{:?} after {:?}", after.state, before.state);
+    if before.producer_id == after.producer_id {
+        assert!(before.producer_epoch <= after.producer_epoch);
+    } else {
+        assert_eq!(after.producer_epoch, ProducerEpoch(0));
+    }
+    if after.state == Ongoing && before.state == Ongoing {
+        assert!(before.partitions.is_subset(&after.partitions));
+    }
+}
+
+fn take_replies(world: &mut World, oracle: &mut Oracle) {
+    for (_, response) in std::mem::take(&mut world.replies) {
+        let producer = match response {
+            Response::Init(done) if done.error == ErrorCode::None => done.producer,
+            Response::End(done) if done.error == ErrorCode::None => done.producer,
+            _ => continue,
+        };
+        // An answer leaves only after its record.
+        let last = oracle.last.as_ref().expect("something is stored");
+        let known = producer.id == last.producer_id && producer.epoch <= last.producer_epoch
+            || producer.id == last.next_producer_id
+            || producer.id == last.previous_producer_id;
+        assert!(known, "{producer:?} is answered, stored is {last:?}");
+        oracle.producers.push(producer);
+    }
+}
+
+fn run(step: Step, world: &mut World, oracle: &Oracle) {
+    let nth = |back: usize| {
+        let producers = &oracle.producers;
+        let at = producers.len().checked_sub(back + 1);
+        at.map_or(producer(1, 0), |at| producers[at])
+    };
+    match step {
+        Step::Init(expects) => {
+            let expected = (expects && !oracle.producers.is_empty()).then(|| nth(0));
+            world.ask(Request::Init(InitProducerId { expected, ..init() }));
+        }
+        Step::Add(back, index, version) => {
+            world.ask(add(nth(back), index, version));
+        }
+        Step::End(back, is_commit, version) => {
+            world.ask(end(nth(back), is_commit, version));
+        }
+        Step::Commit if !world.appends.is_empty() => world.commit(),
+        Step::Refuse if !world.appends.is_empty() => {
+            world.refuse(ErrorCode::NotEnoughReplicas);
+        }
+        Step::Mark if !world.markers.is_empty() => world.mark(),
+        Step::MarkTwice if !world.markers.is_empty() => {
+            let markers = world.markers[0].clone();
+            world.mark();
+            world.marked(&markers, ErrorCode::None);
+        }
+        Step::MarkFails if !world.markers.is_empty() => {
+            let markers = world.markers.remove(0);
+            world.marked(&markers, ErrorCode::NotLeaderOrFollower);
+        }
+        Step::Pass(ms) => world.pass(ms),
+        Step::Reload => world.reload(),
+        Step::TimeOut if !world.appends.is_empty() => {
+            let token = world.appends[0].0;
+            world.step(Event::TimedOut { token });
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(Runs { cases: 2_000, failure_persistence: None, ..Runs::default() })]
+
+    #[test]
+    fn whatever_happens_one_end_holds_and_the_log_is_the_state(
+        steps in prop::collection::vec(step(), 1..120),
+        epoch in prop_oneof![3 => Just(0_i16), 1 => (i16::MAX - 4)..i16::MAX],
+    ) {
+        let mut world = World::stored(config(), metadata(State::Empty, epoch));
+        let mut oracle = Oracle::default();
+        oracle.producers.push(producer(10, epoch));
+        oracle.follow(&world.log);
+        for step in steps {
+            run(step, &mut world, &oracle);
+            oracle.follow(&world.log);
+            take_replies(&mut world, &mut oracle);
+            for markers in &world.markers {
+                oracle.check_markers(markers);
+            }
+            let mut replayed = Coordinator::new(config(), 1);
+            for record in &world.log {
+                replayed.apply(record.clone());
+            }
+            prop_assert!(replayed.has_same_records(&world.coordinator));
+        }
+        // When all is quiet, everything ends and nobody waits.
+        world.settle();
+        for _ in 0..8 {
+            world.pass(60_000);
+            world.settle();
+        }
+        let end = world.coordinator.transaction("a").unwrap();
+        prop_assert!(!end.is_deciding() && end.state() != State::Ongoing, "{end:?}");
+        prop_assert!(world.coordinator.entries.values().all(|entry| entry.waiting.is_empty()));
+    }
+}

@@ -1,18 +1,33 @@
 //! What clients and brokers say to each other: the APIs without their versions.
 
 use bytes::Bytes;
-use milena_cluster::group;
+use milena_cluster::{group, transaction};
 use milena_log::index::transaction::AbortedTxn;
 use milena_protocol::{ErrorCode, Offset, ProducerEpoch, ProducerId, TopicPartition};
+
+/// Whose transaction, and by which version of the protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct Transactional {
+    pub(crate) id: String,
+    pub(crate) version: i16,
+}
 
 /// What is asked of a broker.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
-    /// Produce of one batch, acks=all.
+    /// Produce of one batch, acks=all; of a transaction where it is said whose.
     Produce {
         partition: TopicPartition,
         records: Bytes,
+        by: Option<Transactional>,
     },
+    /// TxnOffsetCommit.
+    CommitInTransaction {
+        commit: group::CommitOffsets,
+        by: Transactional,
+    },
+    /// InitProducerId with a transactional id, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn.
+    Transaction(transaction::Request),
     /// Fetch of one partition.
     Fetch {
         partition: TopicPartition,
@@ -52,7 +67,9 @@ pub(crate) enum Response {
     },
     /// To DeleteRecords: the log start offset.
     Deleted(Result<Offset, ErrorCode>),
-    /// To an API of groups.
+    /// To an API of transactions.
+    Transaction(transaction::Response),
+    /// To an API of groups, and to TxnOffsetCommit.
     Group(group::Response),
 }
 
@@ -77,6 +94,13 @@ impl Request {
             Self::Fetch { .. } => "Fetch",
             Self::ProducerId => "InitProducerId",
             Self::DeleteRecords { .. } => "DeleteRecords",
+            Self::CommitInTransaction { .. } => "TxnOffsetCommit",
+            Self::Transaction(request) => match request {
+                transaction::Request::Init(_) => "InitProducerId",
+                transaction::Request::Add(_) => "AddPartitionsToTxn",
+                transaction::Request::Verify(_) => "verify",
+                transaction::Request::End(_) => "EndTxn",
+            },
             Self::Group { request, .. } => match request {
                 group::Request::Join(_) => "JoinGroup",
                 group::Request::Sync(_) => "SyncGroup",

@@ -38,6 +38,10 @@ pub(crate) struct Truth {
     pub(crate) read: BTreeMap<(TopicPartition, Offset), u64>,
     /// Values that a read_committed reader has seen.
     pub(crate) read_committed: BTreeMap<u64, Offset>,
+    /// Outputs of copiers by the number of what they copy: input by output.
+    pub(crate) copies: BTreeMap<u64, BTreeMap<u64, u64>>,
+    /// The wall clock of the broker was set.
+    pub(crate) is_clock_wrong: bool,
     /// Log starts that DeleteRecords asked for, whatever became of it.
     pub(crate) deleted: BTreeMap<TopicPartition, Offset>,
     /// What must not be.
@@ -109,8 +113,14 @@ impl Truth {
     /// A new transaction.
     pub(crate) fn begin(&mut self) -> u64 {
         let number = u64::try_from(self.transactions.len()).unwrap_or(0) + 1;
-        self.transactions.insert(number, Fate::Unknown);
+        // Until somebody asks to commit it, it cannot be committed.
+        self.transactions.insert(number, Fate::Failed);
         number
+    }
+
+    /// A value is a copy of another.
+    pub(crate) fn copy(&mut self, number: u64, input: u64, output: u64) {
+        self.copies.entry(number).or_default().insert(output, input);
     }
 
     /// What a transaction has come to.

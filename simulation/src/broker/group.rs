@@ -30,6 +30,11 @@ struct InFlight {
 #[derive(Debug)]
 enum Written {
     Records(Token),
+    Marker {
+        producer: ProducerId,
+        is_commit: bool,
+        job: u64,
+    },
 }
 
 /// One coordinator.
@@ -119,6 +124,11 @@ impl Broker {
             found.lead(epoch, now);
         }
         if let Some(mut resigned) = self.groups.remove(&shard) {
+            for batch in std::mem::take(&mut resigned.in_flight) {
+                if let Written::Marker { job, .. } = batch.written {
+                    self.marker_written(job, &partition, Err(ErrorCode::NotCoordinator));
+                }
+            }
             let mut effects = Vec::new();
             resigned.core.resign(&mut effects);
             for effect in effects {
@@ -277,10 +287,51 @@ impl Broker {
             token,
         };
         self.later(COMMIT_TIMEOUT_MS, timeout);
+        let guard = producer.and_then(|producer| self.guards.remove(&(shard, producer.id)));
         match build(records, producer, self.clock.steady()) {
-            Ok(batch) => self.append(&partition_of(shard), batch, done),
+            Ok(batch) => {
+                let batch = match guard {
+                    Some(guard) => batch.with_guard(guard),
+                    None => batch,
+                };
+                self.append(&partition_of(shard), batch, done);
+            }
             Err(error) => self.ended.push((done, Err(error))),
         }
+    }
+
+    /// A marker goes through the queue of the shard, so that its coordinator hears of it in the order
+    /// of the log.
+    pub(super) fn append_marker_of_group(
+        &mut self,
+        partition: &TopicPartition,
+        batch: ValidBatch,
+        marker: &Marker,
+        job: u64,
+    ) {
+        let shard = Self::index_of(partition);
+        let found = self.groups.get_mut(&shard);
+        let Some(found) = found.filter(|found| found.loading_until.is_none()) else {
+            let error = ErrorCode::CoordinatorLoadInProgress;
+            return self.marker_written(job, partition, Err(error));
+        };
+        let (number, incarnation) = (found.next_number, found.incarnation);
+        found.next_number += 1;
+        found.in_flight.push_back(InFlight {
+            number,
+            written: Written::Marker {
+                producer: marker.producer_id,
+                is_commit: marker.is_commit,
+                job,
+            },
+            result: None,
+        });
+        let done = Done::Group {
+            shard,
+            incarnation,
+            number,
+        };
+        self.append(partition, batch, done);
     }
 
     pub(super) fn group_appended(
@@ -312,6 +363,16 @@ impl Broker {
             };
             match batch.written {
                 Written::Records(token) => self.group_step(shard, Event::Appended { token, result }),
+                Written::Marker {
+                    producer,
+                    is_commit,
+                    job,
+                } => {
+                    if result.is_ok() {
+                        found.core.apply_marker(producer, is_commit);
+                    }
+                    self.marker_written(job, &partition_of(shard), result);
+                }
             }
         }
     }

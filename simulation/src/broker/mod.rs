@@ -7,6 +7,8 @@ mod group;
 mod open;
 mod partition;
 mod replay;
+mod transaction;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use milena_cluster::group::{Coordinator, Token};
 use milena_log::handle::Handles;
 use milena_log::storage::FaultyStorage;
 use milena_log::validate::ValidBatch;
-use milena_protocol::{ErrorCode, PartitionIndex, TopicPartition};
+use milena_log::producer_state::VerificationGuard;
+use milena_protocol::{ErrorCode, PartitionIndex, ProducerId, TopicPartition};
 
 use self::clock::Clock;
 use self::group::Shard;
@@ -43,6 +46,17 @@ pub(crate) enum Done {
         incarnation: u64,
         number: u64,
     },
+    /// A shard of the transaction coordinator, of this incarnation.
+    Transaction {
+        shard: i32,
+        incarnation: u64,
+        number: u64,
+    },
+    /// Markers of a coordinator; those of groups go through their shard.
+    Marker {
+        job: u64,
+        partition: TopicPartition,
+    },
 }
 
 /// What happens to a broker.
@@ -64,6 +78,34 @@ pub(crate) enum Input {
         incarnation: u64,
         token: Token,
     },
+    /// A partition leader asks a transaction coordinator.
+    Ask {
+        id: u64,
+        request: milena_cluster::transaction::Request,
+    },
+    /// It has answered.
+    Verified {
+        id: u64,
+        response: milena_cluster::transaction::Response,
+    },
+    /// A timer of a transaction coordinator may be due.
+    TransactionTick(i32),
+    /// An append of a transaction coordinator takes too long.
+    TransactionTimeout {
+        shard: i32,
+        incarnation: u64,
+        token: milena_cluster::transaction::Token,
+    },
+    /// The controller has given a producer id.
+    NewProducerId {
+        shard: i32,
+        incarnation: u64,
+        id: ProducerId,
+    },
+    /// WriteTxnMarkers arrives.
+    WriteMarkers(u64),
+    /// Its answer arrives.
+    MarkersWritten(u64),
 }
 
 /// What a broker wants done.
@@ -91,6 +133,12 @@ pub(crate) struct Broker {
     handles: Arc<Handles>,
     pub(crate) partitions: BTreeMap<TopicPartition, Partition>,
     pub(crate) groups: BTreeMap<i32, Shard>,
+    pub(crate) transactions: BTreeMap<i32, transaction::Shard>,
+    verifications: transaction::Verifications,
+    /// Of offsets whose transaction was verified, by shard and producer.
+    guards: BTreeMap<(i32, ProducerId), VerificationGuard>,
+    jobs: BTreeMap<u64, transaction::Job>,
+    own: u64,
     pub(crate) clock: Clock,
     random: Random,
     /// Longest duration of a sync in milliseconds.
@@ -110,6 +158,18 @@ pub(crate) fn load_groups(broker: &Broker, shard: i32) -> Option<Result<Coordina
     (log.high_watermark() == log.log_end()).then(|| group::load(log, log.log_end()))
 }
 
+/// The same of a coordinator of transactions.
+pub(crate) fn load_transactions(
+    broker: &Broker,
+    shard: i32,
+) -> Option<Result<milena_cluster::transaction::Coordinator, String>> {
+    let partition = layout::partition(layout::TRANSACTIONS, shard);
+    let found = broker.partitions.get(&partition)?;
+    let log = &found.log;
+    let epoch = found.core.leader_epoch();
+    (log.high_watermark() == log.log_end()).then(|| transaction::load(log, epoch, log.log_end()))
+}
+
 impl Broker {
     /// A broker with an empty disk; it has to be started.
     pub(crate) fn new(layout: Layout, random: &mut Random) -> Self {
@@ -122,6 +182,11 @@ impl Broker {
             handles,
             partitions: BTreeMap::new(),
             groups: BTreeMap::new(),
+            transactions: BTreeMap::new(),
+            verifications: BTreeMap::new(),
+            guards: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            own: 0,
             clock: Clock::default(),
             random: random.fork(),
             sync_ms_max: 4,
@@ -149,14 +214,47 @@ impl Broker {
                 incarnation,
                 token,
             } => self.group_timeout(shard, incarnation, token),
+            input => self.step_transactions(input),
         }
         self.settle();
         std::mem::take(&mut self.outputs)
     }
 
+    fn step_transactions(&mut self, input: Input) {
+        match input {
+            Input::Ask { id, request } => self.transaction_request(id, request),
+            Input::Verified { id, response } => self.verified(id, &response),
+            Input::TransactionTick(shard) => self.transaction_tick(shard),
+            Input::TransactionTimeout {
+                shard,
+                incarnation,
+                token,
+            } => self.transaction_timeout(shard, incarnation, token),
+            Input::NewProducerId {
+                shard,
+                incarnation,
+                id,
+            } => self.new_producer_id(shard, incarnation, id),
+            Input::WriteMarkers(job) => self.write_markers(job),
+            Input::MarkersWritten(job) => self.markers_written(job),
+            _ => {}
+        }
+    }
+
     fn request(&mut self, id: u64, request: Request) {
         match request {
-            Request::Produce { partition, records } => self.produce(id, &partition, &records),
+            Request::Produce {
+                partition,
+                records,
+                by: Some(by),
+            } => self.produce_transactional(id, &partition, &records, &by),
+            Request::Produce {
+                partition, records, ..
+            } => self.produce(id, &partition, &records),
+            Request::CommitInTransaction { commit, by } => {
+                self.commit_transactional(id, commit, &by);
+            }
+            Request::Transaction(request) => self.transaction_request(id, request),
             Request::Fetch {
                 partition,
                 offset,
@@ -203,6 +301,14 @@ impl Broker {
                         incarnation,
                         number,
                     } => self.group_appended(shard, incarnation, number, stored),
+                    Done::Transaction {
+                        shard,
+                        incarnation,
+                        number,
+                    } => self.transaction_appended(shard, incarnation, number, stored),
+                    Done::Marker { job, partition } => {
+                        self.marker_written(job, &partition, stored);
+                    }
                 }
             }
         }
@@ -251,6 +357,7 @@ impl Broker {
             Err(error) => return self.fail(error),
         }
         self.groups_committed(partition);
+        self.transactions_committed(partition);
     }
 
     /// The log directory goes offline, for good.

@@ -53,6 +53,7 @@ impl Broker {
             self.partitions.insert(partition.clone(), opened);
         }
         self.start_groups();
+        self.start_transactions();
         self.later(CHECKPOINT_MS, Input::Checkpoint);
         self.settle();
         Ok(std::mem::take(&mut self.outputs))
@@ -62,6 +63,10 @@ impl Broker {
     pub(crate) fn crash(&mut self, loses_power: bool) {
         self.partitions.clear();
         self.groups.clear();
+        self.transactions.clear();
+        self.verifications.clear();
+        self.guards.clear();
+        self.jobs.clear();
         self.ended.clear();
         self.outputs.clear();
         if loses_power {
@@ -133,20 +138,26 @@ impl Broker {
     pub(crate) fn new_leadership(
         &mut self,
         now: i64,
-        _of_transactions: bool,
+        of_transactions: bool,
         shard: i32,
     ) -> Vec<Output> {
         self.clock.advance(now);
-        self.reload_group_shard(shard);
+        if of_transactions {
+            self.reload_transaction_shard(shard);
+        } else {
+            self.reload_group_shard(shard);
+        }
         self.settle();
         std::mem::take(&mut self.outputs)
     }
 
     /// True where nothing is under way any more.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.partitions
-            .values()
-            .all(|partition| !partition.is_behind())
+        let mut partitions = self.partitions.values();
+        let is_stable = |partition: &Partition| {
+            !partition.is_behind() && partition.log.last_stable() == partition.log.log_end()
+        };
+        partitions.all(is_stable) && self.open_transactions().is_empty()
     }
 
     /// What is still under way.
@@ -154,9 +165,10 @@ impl Broker {
         let behind: Vec<String> = self
             .partitions
             .iter()
-            .filter(|(_, partition)| partition.is_behind())
+            .filter(|(_, partition)| partition.log.last_stable() < partition.log.log_end())
             .map(|(name, _)| name.to_string())
             .collect();
-        format!("not synced: {behind:?}")
+        let open = self.open_transactions();
+        format!("not stable: {behind:?}, open: {open:?}")
     }
 }

@@ -31,6 +31,7 @@ impl Client for Admin {
     }
 
     fn start(&mut self, ctx: &mut Context<'_>) {
+        self.call = None;
         ctx.pause(3000, 0);
     }
 

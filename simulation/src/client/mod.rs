@@ -3,10 +3,13 @@
 mod admin;
 mod producer;
 mod reader;
+mod source;
+mod transactor;
 
 pub(crate) use admin::Admin;
 pub(crate) use producer::Producer;
 pub(crate) use reader::Reader;
+pub(crate) use transactor::{Habit, Transactor};
 
 use std::fmt::Debug;
 

@@ -114,7 +114,11 @@ impl Producer {
                 };
                 let records = batch(&waiting.values, writer, ctx.random.index(300));
                 let partition = partition.clone();
-                waiting.call = Some(ctx.send(Request::Produce { partition, records }));
+                waiting.call = Some(ctx.send(Request::Produce {
+                    partition,
+                    records,
+                    by: None,
+                }));
             }
         }
     }

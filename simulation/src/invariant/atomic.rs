@@ -10,6 +10,12 @@ use crate::truth::{Fate, Truth};
 use crate::view::visible;
 
 pub(super) fn check(broker: &Broker, truth: &Truth) -> Result<(), String> {
+    let seen = committed_values(broker)?;
+    check_transactions(broker, truth, &seen)
+}
+
+/// Every value that a reader of committed records sees, with its offset.
+pub(super) fn committed_values(broker: &Broker) -> Result<BTreeMap<u64, Offset>, String> {
     let mut seen = BTreeMap::new();
     for partition in broker.layout.data() {
         let Some(found) = broker.partitions.get(partition) else {
@@ -36,7 +42,7 @@ pub(super) fn check(broker: &Broker, truth: &Truth) -> Result<(), String> {
             position = next;
         }
     }
-    check_transactions(broker, truth, &seen)
+    Ok(seen)
 }
 
 fn check_transactions(

@@ -7,5 +7,8 @@ pub(super) fn check(broker: &Broker, _memory: &mut Memory) -> Result<(), String>
     for shard in broker.groups.values() {
         shard.core.check_invariants();
     }
+    for shard in broker.transactions.values() {
+        shard.core.check_invariants();
+    }
     Ok(())
 }

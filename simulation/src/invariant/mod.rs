@@ -2,6 +2,7 @@
 //! file and a line in a table.
 
 mod atomic;
+mod copied;
 mod coordinator;
 mod durable;
 mod order;
@@ -35,7 +36,7 @@ const STARTS: &[(&str, OfStart)] = &[
 ];
 
 /// At the end, when everything has come to rest.
-const ENDS: &[(&str, OfStart)] = &[("atomic", atomic::check)];
+const ENDS: &[(&str, OfStart)] = &[("atomic", atomic::check), ("copied", copied::check)];
 
 /// Checks what holds after every step.
 ///

@@ -1,6 +1,6 @@
 //! Replaying the records of a coordinator gives its state.
 
-use crate::broker::{Broker, load_groups};
+use crate::broker::{Broker, load_groups, load_transactions};
 use crate::truth::Truth;
 
 pub(super) fn check(broker: &Broker, _truth: &Truth) -> Result<(), String> {
@@ -12,6 +12,16 @@ pub(super) fn check(broker: &Broker, _truth: &Truth) -> Result<(), String> {
         if !shard.core.has_same_records(&loaded) {
             return Err(format!(
                 "shard {number} of groups is not what its records say"
+            ));
+        }
+    }
+    for (number, shard) in &broker.transactions {
+        let Some(loaded) = load_transactions(broker, *number) else {
+            continue;
+        };
+        if !shard.core.has_same_records(&loaded?) {
+            return Err(format!(
+                "shard {number} of transactions is not what its records say"
             ));
         }
     }

@@ -37,7 +37,10 @@ impl World {
                 self.broker.sync_ms_max = sync_ms;
                 self.end_later(ms, End::SlowDisk);
             }
-            Kind::ClockJump { ms } => self.broker.clock.jump(ms),
+            Kind::ClockJump { ms } => {
+                self.broker.clock.jump(ms);
+                self.truth.is_clock_wrong = true;
+            }
             Kind::Loss { percent, ms } => {
                 self.network.loss_percent = percent;
                 self.end_later(ms, End::Network);

@@ -294,9 +294,6 @@ impl World {
         }
         self.pending.remove(&id);
         let is_lost = matches!(response, Response::Lost);
-        if is_lost {
-            self.network.reconnect(origin.client);
-        }
         self.trace.note(
             self.now,
             format_args!(
@@ -306,9 +303,25 @@ impl World {
                 brief(&response)
             ),
         );
+        if is_lost {
+            self.reconnect(origin.client, origin.connection);
+        }
         self.with_client(origin.client, |client, ctx| {
             client.answer(origin.call, response, ctx);
         });
+    }
+
+    /// The client gives a connection up, and with it all that it waits for there.
+    fn reconnect(&mut self, client: usize, connection: u64) {
+        if connection == self.network.connection(client) {
+            self.network.reconnect(client);
+        }
+        for (id, origin) in &self.pending {
+            if origin.client == client && origin.connection == connection {
+                let response = Response::Lost;
+                self.queue.push(self.now, Event::Answer { id: *id, response });
+            }
+        }
     }
 
     fn wake(&mut self, client: usize, incarnation: u64, tag: u64) {

@@ -1,6 +1,6 @@
 //! Who lives in a world.
 
-use crate::client::{Admin, Client, Producer, Reader};
+use crate::client::{Admin, Client, Habit, Producer, Reader, Transactor};
 use crate::layout;
 use crate::random::Random;
 
@@ -23,8 +23,42 @@ pub(super) fn draw(random: &mut Random) -> Vec<Box<dyn Client>> {
         let name = format!("reader-{number}");
         clients.push(Box::new(Reader::new(name, is_committed, partitions)));
     }
+    transactors(random, &mut clients);
     if random.chance(30) {
         clients.push(Box::new(Admin::new("admin".to_owned())));
     }
     clients
+}
+
+fn transactors(random: &mut Random, clients: &mut Vec<Box<dyn Client>>) {
+    let version = if random.chance(75) { 2 } else { 1 };
+    let habit = |random: &mut Random, transactional_id: String| Habit {
+        transactional_id,
+        version,
+        timeout_ms: i32::try_from(random.between(1500, 8000)).unwrap_or(0),
+        is_alone: true,
+        transactions: 5 + random.below(60),
+        source: None,
+    };
+    for number in 0..random.between(0, 2) {
+        let mut of = habit(random, format!("txn-{number}"));
+        // Two processes with one id fence each other.
+        let count = if random.chance(25) { 2 } else { 1 };
+        of.is_alone = count == 1;
+        for rival in 0..count {
+            let name = format!("transactor-{number}-{rival}");
+            clients.push(Box::new(Transactor::new(name, of.clone())));
+        }
+    }
+    for index in 0..random.between(0, 2) {
+        let mut of = habit(random, format!("copier-{index}"));
+        let index = i32::try_from(index).unwrap_or(0);
+        of.source = Some(layout::partition(layout::INPUT, index));
+        let count = if random.chance(25) { 2 } else { 1 };
+        of.is_alone = count == 1;
+        for rival in 0..count {
+            let name = format!("copier-{index}-{rival}");
+            clients.push(Box::new(Transactor::new(name, of.clone())));
+        }
+    }
 }

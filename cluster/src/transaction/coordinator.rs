@@ -6,8 +6,9 @@ use std::sync::Arc;
 use milena_protocol::stored::transaction::Record;
 use milena_protocol::{ErrorCode, Offset, ProducerId, Timestamp, TopicPartition};
 
+use super::append::InFlight;
 use super::config::Config;
-use super::decide::{Circumstances, Verdict, abort, decide};
+use super::decide::{Circumstances, Verdict, decide};
 use super::event::{Effect, Event, Token, Waiter};
 use super::request::Request;
 use super::response::Response;
@@ -18,7 +19,6 @@ use super::transition::Transaction;
 const SPARE_IDS_MAX: usize = 16;
 /// Requests that wait for a new producer id at once.
 const WAITING_FOR_ID_MAX: usize = 1024;
-
 /// Whether the coordinator serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -49,16 +49,6 @@ pub(super) struct Entry {
     pub(super) unmarked: BTreeSet<TopicPartition>,
 }
 
-/// An append under way.
-#[derive(Debug)]
-struct InFlight {
-    id: Arc<str>,
-    /// The states that follow each other; none removes the id.
-    states: Vec<Option<Transaction>>,
-    /// Who is answered.
-    reply: Option<(Waiter, Response)>,
-}
-
 /// The coordinator; the module doc says how it is used.
 #[derive(Debug)]
 pub struct Coordinator {
@@ -68,12 +58,12 @@ pub struct Coordinator {
     phase: Phase,
     pub(super) entries: BTreeMap<Arc<str>, Entry>,
     pub(super) timers: Timers,
-    in_flight: BTreeMap<Token, InFlight>,
-    next_token: u64,
-    spare_ids: VecDeque<ProducerId>,
+    pub(super) in_flight: BTreeMap<Token, InFlight>,
+    pub(super) next_token: u64,
+    pub(super) spare_ids: VecDeque<ProducerId>,
     waiting_for_id: VecDeque<(Waiter, Request)>,
     /// Ids that were asked for and have not come.
-    ids_wanted: usize,
+    pub(super) ids_wanted: usize,
     /// Instant of the step that runs.
     pub(super) now: Timestamp,
     /// Effects of the step that runs.
@@ -136,7 +126,7 @@ impl Coordinator {
         for id in self.entries.keys().cloned().collect::<Vec<_>>() {
             self.enter_state(&id);
         }
-        self.schedule_expiration();
+        self.schedule_expiration(self.config.expiration_interval_ms);
         effects.append(&mut self.effects);
     }
 
@@ -146,7 +136,7 @@ impl Coordinator {
         self.timers.clear();
         let error = ErrorCode::NotCoordinator;
         for (_, in_flight) in std::mem::take(&mut self.in_flight) {
-            if let Some((waiter, response)) = in_flight.reply {
+            for (waiter, response) in in_flight.replies {
                 self.reply(waiter, response.failed(error));
             }
         }
@@ -198,7 +188,11 @@ impl Coordinator {
     /// Version in which the values of records are to be written.
     #[must_use]
     pub const fn record_version(&self) -> i16 {
-        if self.config.transaction_version >= 1 { 1 } else { 0 }
+        if self.config.transaction_version >= 1 {
+            1
+        } else {
+            0
+        }
     }
 
     /// True where replaying the records of either gives the other.
@@ -256,10 +250,10 @@ impl Coordinator {
         match self.decide(current.as_ref(), &request) {
             Verdict::Reply(response) => self.reply(waiter, response),
             Verdict::Store(states, response) => {
-                self.store(&id, states, Some((waiter, response)));
+                self.store(&id, states, vec![(waiter, response)]);
             }
             Verdict::StoreAndWait(state) => {
-                self.store(&id, vec![state], None);
+                self.store(&id, vec![state], Vec::new());
                 self.wait(&id, waiter, request);
             }
             Verdict::Wait => self.wait(&id, waiter, request),
@@ -271,7 +265,10 @@ impl Coordinator {
         decide(&self.circumstances(transaction), request)
     }
 
-    fn circumstances<'a>(&'a self, transaction: Option<&'a Transaction>) -> Circumstances<'a> {
+    pub(super) fn circumstances<'a>(
+        &'a self,
+        transaction: Option<&'a Transaction>,
+    ) -> Circumstances<'a> {
         Circumstances {
             config: &self.config,
             now: self.now,
@@ -338,108 +335,8 @@ impl Coordinator {
         }
     }
 
-    /// Appends the states of an id, which has no append under way, as one batch.
-    pub(super) fn store(
-        &mut self,
-        id: &Arc<str>,
-        states: Vec<Transaction>,
-        reply: Option<(Waiter, Response)>,
-    ) {
-        let used = |spare: ProducerId| {
-            states.iter().any(|state| {
-                let metadata = &state.metadata;
-                metadata.producer_id == spare || metadata.next_producer_id == spare
-            })
-        };
-        if self.spare_ids.front().copied().is_some_and(used) {
-            self.spare_ids.pop_front();
-        }
-        self.append(id, states.into_iter().map(Some).collect(), reply);
-    }
-
-    pub(super) fn append(
-        &mut self,
-        id: &Arc<str>,
-        states: Vec<Option<Transaction>>,
-        reply: Option<(Waiter, Response)>,
-    ) {
-        assert!(!states.is_empty(), "an append without records");
-        let token = Token(self.next_token);
-        self.next_token += 1;
-        let entry = self.entries.entry(Arc::clone(id)).or_default();
-        assert!(entry.in_flight.is_none(), "two appends of {id}");
-        entry.in_flight = Some(token);
-        let records = states
-            .iter()
-            .map(|state| Record::Transaction {
-                transactional_id: id.to_string(),
-                metadata: state.as_ref().map(|state| state.metadata.clone()),
-            })
-            .collect();
-        self.in_flight.insert(
-            token,
-            InFlight {
-                id: Arc::clone(id),
-                states,
-                reply,
-            },
-        );
-        self.effects.push(Effect::Append { token, records });
-    }
-
-    fn appended(&mut self, token: Token, result: Result<Offset, ErrorCode>) {
-        // A coordinator that has resigned knows its appends no more.
-        let Some(in_flight) = self.in_flight.remove(&token) else {
-            return;
-        };
-        let InFlight { id, states, reply } = in_flight;
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        entry.in_flight = None;
-        match result {
-            Ok(_) => {
-                if let Some(last) = states.into_iter().last() {
-                    entry.transaction = last;
-                }
-                if let Some((waiter, response)) = reply {
-                    self.reply(waiter, response);
-                }
-                self.enter_state(&id);
-            }
-            Err(code) => {
-                let error = append_error(code);
-                let waiting = std::mem::take(&mut entry.waiting);
-                if let Some((waiter, response)) = reply {
-                    self.reply(waiter, response.failed(error));
-                }
-                // To decide on what waits would end in the same way.
-                for Waiting {
-                    waiter, request, ..
-                } in waiting
-                {
-                    self.reply(waiter, request.refused(error));
-                }
-                // What the coordinator wanted for itself it wants again.
-                let again = self.now.plus_ms(self.config.retry_ms);
-                self.timers.set(Timer::Retry(Arc::clone(&id)), Some(again));
-            }
-        }
-        self.serve_waiting(&id);
-    }
-
-    fn timed_out(&mut self, token: Token) {
-        let Some(in_flight) = self.in_flight.get_mut(&token) else {
-            return;
-        };
-        if let Some((waiter, response)) = in_flight.reply.take() {
-            let error = append_error(ErrorCode::RequestTimedOut);
-            self.reply(waiter, response.failed(error));
-        }
-    }
-
     /// Takes up what a state asks for: a timeout, or markers.
-    fn enter_state(&mut self, id: &Arc<str>) {
+    pub(super) fn enter_state(&mut self, id: &Arc<str>) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
@@ -473,7 +370,10 @@ impl Coordinator {
             if entry.in_flight.is_some() {
                 break;
             }
-            let is_deciding = entry.transaction.as_ref().is_some_and(Transaction::is_deciding);
+            let is_deciding = entry
+                .transaction
+                .as_ref()
+                .is_some_and(Transaction::is_deciding);
             // What waits for the end of the transaction stays where it is.
             let position = if is_deciding {
                 entry.waiting.iter().position(|waiting| {
@@ -512,7 +412,7 @@ impl Coordinator {
         match self.decide(current.as_ref(), &waiting.request) {
             Verdict::Wait => self.put_back(id, waiting),
             Verdict::StoreAndWait(state) => {
-                self.store(id, vec![state], None);
+                self.store(id, vec![state], Vec::new());
                 self.put_back(id, waiting);
             }
             _ => self.dispatch(waiting.waiter, waiting.request),
@@ -531,102 +431,6 @@ impl Coordinator {
         }
     }
 
-    fn tick(&mut self) {
-        while let Some(timer) = self.timers.take_ended(self.now) {
-            match timer {
-                Timer::Abort(id) => self.abort_late(&id),
-                Timer::Retry(id) => self.retry(&id),
-                Timer::Waiting(id) => self.end_waiting(&id),
-                Timer::Expiration => {
-                    self.remove_expired();
-                    self.schedule_expiration();
-                }
-            }
-        }
-    }
-
-    /// Aborts the transaction of an id whose timeout has ended.
-    fn abort_late(&mut self, id: &Arc<str>) {
-        let Some(entry) = self.entries.get(id) else {
-            return;
-        };
-        let Some(transaction) = entry.transaction.as_ref() else {
-            return;
-        };
-        let is_late = transaction.deadline().is_some_and(|end| end <= self.now);
-        if entry.in_flight.is_some() || !is_late {
-            // Whatever is under way decides on the timer anew.
-            return;
-        }
-        match abort(&self.circumstances(Some(transaction)), transaction) {
-            Some(aborted) => self.store(id, vec![aborted], None),
-            None => {
-                self.want_id();
-                let again = self.now.plus_ms(self.config.retry_ms);
-                self.timers.set(Timer::Abort(Arc::clone(id)), Some(again));
-            }
-        }
-    }
-
-    /// Tries again what failed.
-    fn retry(&mut self, id: &Arc<str>) {
-        let Some(entry) = self.entries.get(id) else {
-            return;
-        };
-        if entry.in_flight.is_some() {
-            return;
-        }
-        let Some(transaction) = &entry.transaction else {
-            return;
-        };
-        if transaction.is_deciding() {
-            self.write_markers(id);
-        } else if transaction.deadline().is_some_and(|end| end <= self.now) {
-            self.abort_late(id);
-        }
-    }
-
-    fn end_waiting(&mut self, id: &Arc<str>) {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        let now = self.now;
-        let (late, rest) = std::mem::take(&mut entry.waiting)
-            .into_iter()
-            .partition(|waiting| waiting.until <= now);
-        entry.waiting = rest;
-        let late: VecDeque<Waiting> = late;
-        for waiting in late {
-            let response = waiting.request.refused(ErrorCode::ConcurrentTransactions);
-            self.reply(waiting.waiter, response);
-        }
-        self.serve_waiting(id);
-    }
-
-    fn remove_expired(&mut self) {
-        let expired: Vec<Arc<str>> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.in_flight.is_none() && entry.waiting.is_empty())
-            .filter(|(_, entry)| {
-                entry
-                    .transaction
-                    .as_ref()
-                    .is_some_and(|of| of.has_expired(self.now, self.config.expiration_ms))
-            })
-            .map(|(id, _)| Arc::clone(id))
-            .collect();
-        for id in expired {
-            self.append(&id, vec![None], None);
-        }
-    }
-
-    fn schedule_expiration(&mut self) {
-        let interval_ms = self.config.expiration_interval_ms.max(1);
-        let next = self.now.plus_ms(interval_ms);
-        self.timers.set(Timer::Expiration, Some(next));
-    }
-
     pub(super) fn reply(&mut self, waiter: Waiter, response: Response) {
         self.effects.push(Effect::Reply { waiter, response });
     }
@@ -641,7 +445,8 @@ impl Coordinator {
         for (id, entry) in &self.entries {
             if let Some(token) = entry.in_flight {
                 let in_flight = self.in_flight.get(&token);
-                assert!(in_flight.is_some_and(|of| of.id == *id), "append of {id}");
+                let is_in = |of: &InFlight| of.states.iter().any(|(of, _)| of == id);
+                assert!(in_flight.is_some_and(is_in), "append of {id}");
             }
             assert!(
                 entry.waiting.len() <= self.config.waiting_max,
@@ -655,19 +460,9 @@ impl Coordinator {
                 );
             }
         }
-        assert!(self.waiting_for_id.len() <= self.ids_wanted, "nobody brings the ids");
-    }
-}
-
-/// What clients are told where an append was refused.
-fn append_error(code: ErrorCode) -> ErrorCode {
-    match code {
-        ErrorCode::UnknownTopicOrPartition
-        | ErrorCode::NotEnoughReplicas
-        | ErrorCode::NotEnoughReplicasAfterAppend
-        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
-        code => code,
+        assert!(
+            self.waiting_for_id.len() <= self.ids_wanted,
+            "nobody brings the ids"
+        );
     }
 }

@@ -53,10 +53,7 @@ pub fn decide(circumstances: &Circumstances<'_>, request: &Request) -> Verdict {
     verdict.unwrap_or_else(|error| Verdict::Reply(request.refused(error)))
 }
 
-fn init(
-    circumstances: &Circumstances<'_>,
-    request: &InitProducerId,
-) -> Result<Verdict, ErrorCode> {
+fn init(circumstances: &Circumstances<'_>, request: &InitProducerId) -> Result<Verdict, ErrorCode> {
     let Circumstances { config, now, .. } = *circumstances;
     if request.two_phase_commit && !config.two_phase_commit {
         return Err(ErrorCode::TransactionalIdAuthorizationFailed);
@@ -90,12 +87,10 @@ fn init(
     match transaction.state() {
         State::PrepareCommit | State::PrepareAbort => Ok(Verdict::Wait),
         State::Ongoing => {
-            // A producer of an older epoch must not abort the transaction of a newer one.
-            let may_fence = |expected: Producer| {
-                expected.epoch == metadata.producer_epoch
-                    || expected.epoch == transaction.last_epoch
-            };
-            if !request.expected.is_none_or(may_fence) {
+            // A producer of an older epoch must not abort the transaction of a newer one: whoever
+            // has begun it has seen its epoch, so this is not the repetition of a lost answer.
+            let is_current = |expected: Producer| expected == transaction.producer();
+            if !request.expected.is_none_or(is_current) {
                 return Err(ErrorCode::ProducerFenced);
             }
             abort(circumstances, transaction).map_or(Ok(Verdict::NeedsProducerId), |aborted| {
@@ -275,9 +270,7 @@ fn end(circumstances: &Circumstances<'_>, request: &EndTransaction) -> Result<Ve
         // Only the transaction of a version 2 producer can be aborted without any partition: what
         // it has written before it knew of the new epoch is fenced (KAFKA-18401).
         (State::Empty | State::CompleteCommit | State::CompleteAbort, _)
-            if !is_repeated
-                && !request.is_commit
-                && request.transaction_version >= BUMPS_FROM =>
+            if !is_repeated && !request.is_commit && request.transaction_version >= BUMPS_FROM =>
         {
             decided(circumstances, transaction, request)
         }

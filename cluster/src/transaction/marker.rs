@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use milena_protocol::{ErrorCode, TopicPartition};
 
-use super::coordinator::{Coordinator, Waiting};
-use super::decide::Verdict;
+use super::coordinator::Coordinator;
 use super::event::{Effect, Markers};
 use super::request::Producer;
 use super::timer::Timer;
@@ -19,7 +18,10 @@ impl Coordinator {
         let Some(transaction) = entry.transaction.as_ref() else {
             return;
         };
-        let Some(is_commit) = transaction.is_commit().filter(|_| transaction.is_deciding()) else {
+        let Some(is_commit) = transaction
+            .is_commit()
+            .filter(|_| transaction.is_deciding())
+        else {
             return;
         };
         if entry.unmarked.is_empty() {
@@ -61,10 +63,7 @@ impl Coordinator {
             return;
         };
         for (partition, error) in results {
-            if matches!(
-                error,
-                ErrorCode::None | ErrorCode::UnknownTopicOrPartition
-            ) {
+            if matches!(error, ErrorCode::None | ErrorCode::UnknownTopicOrPartition) {
                 entry.unmarked.remove(partition);
             }
         }
@@ -75,41 +74,12 @@ impl Coordinator {
         self.timers.set(Timer::Retry(id), Some(again));
     }
 
-    /// Every marker is written. What waits first and follows from that is stored in the same batch:
-    /// the order of the records is that of the log, so one cannot be there without the other.
+    /// Every marker is written. What waits and follows from that is stored in the same batch.
     fn complete(&mut self, id: &Arc<str>) {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        let Some(transaction) = &entry.transaction else {
+        let Some(transaction) = self.transaction(id) else {
             return;
         };
         let completed = transaction.completed(self.now);
-        let first = entry.waiting.pop_front();
-        let mut states = vec![completed.clone()];
-        let Some(Waiting {
-            waiter,
-            request,
-            until,
-        }) = first
-        else {
-            return self.store(id, states, None);
-        };
-        match self.decide(Some(&completed), &request) {
-            Verdict::Store(more, response) => {
-                states.extend(more);
-                self.store(id, states, Some((waiter, response)));
-            }
-            _ => {
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.waiting.push_front(Waiting {
-                        waiter,
-                        request,
-                        until,
-                    });
-                }
-                self.store(id, states, None);
-            }
-        }
+        self.store(id, vec![completed], Vec::new());
     }
 }

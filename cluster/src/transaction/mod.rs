@@ -33,9 +33,11 @@
 //! Sources: `TransactionCoordinator`, `TransactionStateManager`, `TransactionMetadata`,
 //! `TransactionMarkerRequestCompletionHandler` of Apache Kafka 4.3.
 
+mod append;
 mod config;
 mod coordinator;
 mod decide;
+mod due;
 mod event;
 mod list;
 mod marker;

@@ -3,7 +3,6 @@
 mod bugs;
 mod property;
 
-
 use std::collections::BTreeSet;
 
 use milena_protocol::stored::transaction::Record;
@@ -185,7 +184,11 @@ impl World {
 
     pub(super) fn pass(&mut self, ms: i64) {
         self.now = self.now.plus_ms(ms);
-        while self.coordinator.next_deadline().is_some_and(|end| end <= self.now) {
+        while self
+            .coordinator
+            .next_deadline()
+            .is_some_and(|end| end <= self.now)
+        {
             self.step(Event::Tick);
         }
     }
@@ -391,7 +394,10 @@ fn ids_that_nobody_uses_are_removed() {
         world.log.last(),
         Some(Record::Transaction { metadata: None, .. })
     ));
-    assert_eq!(world.coordinator.describe("a"), Err(ErrorCode::TransactionalIdNotFound));
+    assert_eq!(
+        world.coordinator.describe("a"),
+        Err(ErrorCode::TransactionalIdNotFound)
+    );
 }
 
 #[test]
@@ -496,7 +502,10 @@ fn whoever_waits_hears_of_a_resignation() {
     let late = world.ask(add(first, 1, 2));
     assert_eq!(world.take(late), Some(gone));
     let loading = Coordinator::new(config(), 1);
-    assert_eq!(loading.describe("a"), Err(ErrorCode::CoordinatorLoadInProgress));
+    assert_eq!(
+        loading.describe("a"),
+        Err(ErrorCode::CoordinatorLoadInProgress)
+    );
 }
 
 #[test]

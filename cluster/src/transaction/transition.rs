@@ -23,9 +23,24 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// The transaction that a record tells of.
+    /// The transaction that a record tells of. What a state cannot have, and no coordinator writes,
+    /// is passed over.
     #[must_use]
-    pub const fn loaded(metadata: TransactionMetadata) -> Self {
+    pub fn loaded(mut metadata: TransactionMetadata) -> Self {
+        metadata.state = match metadata.state {
+            State::Dead => State::Empty,
+            State::PrepareEpochFence => State::Ongoing,
+            state => state,
+        };
+        if !matches!(
+            metadata.state,
+            State::Ongoing | State::PrepareCommit | State::PrepareAbort
+        ) {
+            metadata.partitions.clear();
+        }
+        if metadata.state == State::Empty {
+            metadata.start = Timestamp::NONE;
+        }
         Self {
             metadata,
             last_epoch: ProducerEpoch::NONE,
@@ -33,10 +48,11 @@ impl Transaction {
     }
 
     /// The first state of a transactional id.
-    pub(super) const fn first(producer_id: ProducerId, timeout_ms: i32, now: Timestamp) -> Self {
+    pub(super) fn first(producer_id: ProducerId, timeout_ms: i32, now: Timestamp) -> Self {
         Self::loaded(TransactionMetadata {
             producer_id,
-            previous_producer_id: ProducerId::NONE,
+            // As in Kafka, where a first record follows from a state without one.
+            previous_producer_id: producer_id,
             next_producer_id: ProducerId::NONE,
             producer_epoch: ProducerEpoch(0),
             timeout_ms,

@@ -106,6 +106,8 @@ fn kafka_19367_an_abort_counts_the_epoch_up_once() {
                 let mut world = World::stored(config.clone(), stored.clone());
                 if is_timeout {
                     world.pass(60_000);
+                    // Where a new id is needed it comes first.
+                    world.pass(config.retry_ms);
                 } else {
                     world.ask(Request::Init(init()));
                 }

@@ -66,7 +66,8 @@ impl Oracle {
             {
                 self.count += 1;
                 let key = (metadata.producer_id, metadata.producer_epoch, self.count);
-                self.decisions.insert(key, metadata.state == State::PrepareCommit);
+                self.decisions
+                    .insert(key, metadata.state == State::PrepareCommit);
             }
             self.last.clone_from(metadata);
         }
@@ -90,7 +91,10 @@ fn check_transition(before: &TransactionMetadata, after: &TransactionMetadata) {
     use State::{CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort, PrepareCommit};
     let may = match after.state {
         Empty => matches!(before.state, Empty | CompleteAbort | CompleteCommit),
-        Ongoing => matches!(before.state, Ongoing | Empty | CompleteAbort | CompleteCommit),
+        Ongoing => matches!(
+            before.state,
+            Ongoing | Empty | CompleteAbort | CompleteCommit
+        ),
         PrepareCommit => before.state == Ongoing,
         PrepareAbort => !matches!(before.state, PrepareCommit | PrepareAbort),
         CompleteCommit => before.state == PrepareCommit,
@@ -167,7 +171,7 @@ fn run(step: Step, world: &mut World, oracle: &Oracle) {
 }
 
 proptest! {
-    #![proptest_config(Runs { cases: 2_000, failure_persistence: None, ..Runs::default() })]
+    #![proptest_config(Runs { cases: 500, failure_persistence: None, ..Runs::default() })]
 
     #[test]
     fn whatever_happens_one_end_holds_and_the_log_is_the_state(

@@ -113,7 +113,8 @@ async fn create_missing(broker: &Arc<Broker>, topics: &[MetadataRequestTopic]) {
     }
     let missing: BTreeSet<&str> = {
         let image = broker.image();
-        let named = topics.iter().filter_map(|topic| topic.name.as_ref());
+        let by_name = topics.iter().filter(|topic| topic.topic_id.is_nil());
+        let named = by_name.filter_map(|topic| topic.name.as_ref());
         named
             .map(|name| name.as_str())
             .filter(|name| image.topic(name).is_none())
@@ -164,7 +165,9 @@ impl View<'_> {
         if self.shows_operations {
             response.topic_authorized_operations = authorized::TOPIC;
         }
-        let Some(name) = asked.name else {
+        // Where there is an id it counts: Java's consumers send an empty name beside it.
+        let name = asked.name.filter(|_| asked.topic_id.is_nil());
+        let Some(name) = name else {
             let id = TopicId(asked.topic_id);
             return match self.image.topic_by_id(id) {
                 Some(topic) => self.topic(topic),

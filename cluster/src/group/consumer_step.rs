@@ -291,6 +291,7 @@ impl Coordinator {
                         group.live = state.clone();
                         group.topics_version = None;
                         self.keep_sessions(&id);
+                        self.start_rebalance_timers(&id);
                     }
                     self.take_turns(&id);
                 }
@@ -343,15 +344,16 @@ impl Coordinator {
         }
     }
 
-    /// A loaded member that is to give partitions up has its whole time for that again.
+    /// A member that is to give partitions up and has no time for that, because it was loaded or is
+    /// there again, has all of it.
     fn start_rebalance_timers(&mut self, id: &Arc<str>) {
         let Some(group) = self.groups.get(id).and_then(Entry::consumer) else {
             return;
         };
         for (member_id, member) in group.live.members() {
             let gives_up = member.state == MemberState::UnrevokedPartitions;
-            if gives_up && !member.uses_classic_protocol() {
-                let timer = Timer::MemberRebalance(id.clone(), member_id.clone());
+            let timer = Timer::MemberRebalance(id.clone(), member_id.clone());
+            if gives_up && !member.uses_classic_protocol() && !self.timers.is_set(&timer) {
                 let timeout_ms = i64::from(member.metadata.rebalance_timeout_ms);
                 self.timers.set(timer, self.now.plus_ms(timeout_ms));
             }

@@ -219,6 +219,10 @@ impl Coordinator {
             return self.reply(waiter, request.refused(error));
         }
         if let Some(id) = self.consumer_group_of(&request) {
+            if !self.has_topics {
+                let error = ErrorCode::CoordinatorLoadInProgress;
+                return self.reply(waiter, request.refused(error));
+            }
             return self.enqueue(&id, waiter, request);
         }
         match request {
@@ -363,6 +367,12 @@ impl Coordinator {
         let interval_ms = self.config.offsets_retention_check_interval_ms.max(1);
         self.timers
             .set(Timer::Expiration, self.now.plus_ms(interval_ms));
+    }
+
+    /// True where both have the same committed state, as replaying the same records gives it.
+    #[must_use]
+    pub fn has_same_records(&self, other: &Self) -> bool {
+        self.durable == other.durable
     }
 
     /// Asserts what holds between steps.

@@ -121,6 +121,7 @@ impl Draft<'_> {
         )?;
         self.renew_session(&member_id, context.session_timeout_ms());
         let member = self.state.member(&member_id).cloned().unwrap_or_default();
+        // Whoever has not got an answer says everything once more.
         let is_told =
             request.member_epoch == 0 || request.is_full() || before.assigned != member.assigned;
         Ok(ConsumerHeartbeatResult {
@@ -159,7 +160,7 @@ impl Draft<'_> {
             self.resolve(context, &regex);
         }
         let others_changed = self.is_stale && self.resolve_all(context);
-        let is_forced = is_new || names_changed || regex_changed || others_changed;
+        let is_forced = names_changed || regex_changed || others_changed;
         if is_forced || self.is_stale {
             self.update_epoch(context, is_forced);
             self.is_stale = false;

@@ -35,7 +35,7 @@ impl Phase {
 
 /// A group: [`State::apply`] is the only way that it changes, and replaying its records gives the
 /// same state. Members and assignments are shared between copies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::group) struct State {
     metadata: ConsumerMetadata,
     assignment_epoch: i32,
@@ -46,6 +46,26 @@ pub(in crate::group) struct State {
     /// True while the record of releases before 4.1 is there.
     has_partition_metadata: bool,
     index: Index,
+}
+
+impl Default for State {
+    /// A group without records. Its epochs begin with 1, as Kafka's do: 0 is the epoch of a member
+    /// that joins, and none may be answered with it.
+    fn default() -> Self {
+        Self {
+            metadata: ConsumerMetadata {
+                epoch: 1,
+                metadata_hash: 0,
+            },
+            assignment_epoch: 1,
+            assignment_timestamp: 0,
+            members: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            expressions: BTreeMap::new(),
+            has_partition_metadata: false,
+            index: Index::default(),
+        }
+    }
 }
 
 /// What follows from the members and is kept for speed.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Members `a` (dynamic) and `s` (static, instance `i`) at epoch 2, and `gone`, which has left.
+/// Members `a` (dynamic) and `s` (static, instance `i`) at epoch 3, and `gone`, which has left.
 fn group() -> Harness {
     let mut harness = with_topics(&[("t", 2)]);
     harness.beat_ok(joining("a", &["t"]));
@@ -19,7 +19,7 @@ fn settle_known(harness: &mut Harness, clients: &mut [Client]) {
     }
     settle(harness, clients);
     assert!(
-        clients.iter().all(|client| client.epoch == 2),
+        clients.iter().all(|client| client.epoch == 3),
         "{clients:?}"
     );
 }
@@ -102,13 +102,13 @@ fn members_and_epochs_are_checked() {
     let cases = [
         (beat("nobody", 1), ErrorCode::UnknownMemberId),
         (beat("nobody", -1), ErrorCode::UnknownMemberId),
-        (beat("a", 3), ErrorCode::FencedMemberEpoch),
-        (beat("a", 1), ErrorCode::FencedMemberEpoch),
+        (beat("a", 4), ErrorCode::FencedMemberEpoch),
+        (beat("a", 2), ErrorCode::FencedMemberEpoch),
         (
-            with_all("a", 1, &["t-0", "t-1"]),
+            with_all("a", 2, &["t-0", "t-1"]),
             ErrorCode::FencedMemberEpoch,
         ),
-        (is_static(beat("a", 2)), ErrorCode::FencedInstanceId),
+        (is_static(beat("a", 3)), ErrorCode::FencedInstanceId),
         (is_static(beat("a", -1)), ErrorCode::FencedInstanceId),
         (is_static(beat("a", -2)), ErrorCode::FencedInstanceId),
         (
@@ -118,7 +118,7 @@ fn members_and_epochs_are_checked() {
         (
             ConsumerHeartbeat {
                 group_instance_id: Some("unknown".into()),
-                ..beat("a", 2)
+                ..beat("a", 3)
             },
             ErrorCode::UnknownMemberId,
         ),
@@ -129,13 +129,13 @@ fn members_and_epochs_are_checked() {
     }
     let mut harness = group();
     for request in [
-        beat("a", 2),
-        is_static(beat("s", 2)),
+        beat("a", 3),
+        is_static(beat("s", 3)),
         // Its answer was lost.
-        with_all("a", 1, &[]),
+        with_all("a", 2, &[]),
     ] {
         let result = harness.beat_ok(request);
-        assert_eq!(result.member_epoch, 2);
+        assert_eq!(result.member_epoch, 3);
     }
 }
 
@@ -155,7 +155,7 @@ fn groups_that_are_none_are_not_found() {
     // A group of the classic protocol that cannot be taken over.
     let mut classic = with_topics(&[("t", 1)]);
     classic.commit(&nobody(), 1);
-    assert_eq!(classic.beat_error(beat("a", 1)), ErrorCode::GroupIdNotFound);
+    assert_eq!(classic.beat_error(beat("a", 2)), ErrorCode::GroupIdNotFound);
     assert_eq!(classic.described().error, ErrorCode::GroupIdNotFound);
 }
 
@@ -179,12 +179,12 @@ fn full_group_takes_no_more_members() {
 
 #[test]
 fn commits_are_taken_by_epoch_and_partition() {
-    // `a` has the partition since epoch 1, and `b` has joined since.
+    // `a` has the partition since epoch 2, and `b` has joined since.
     let mut harness = with_topics(&[(TOPIC, 1)]);
     harness.beat_ok(joining("a", &[TOPIC]));
     harness.beat_ok(joining("b", &[TOPIC]));
-    let epoch = harness.beat_ok(beat("a", 1)).member_epoch;
-    assert_eq!(epoch, 2);
+    let epoch = harness.beat_ok(beat("a", 2)).member_epoch;
+    assert_eq!(epoch, 3);
     let commit_of = |id: &str, epoch: i32, index: i32| {
         let mut commit = commit(&member(id, epoch), 5);
         commit.supports_member_epoch = true;
@@ -194,7 +194,7 @@ fn commits_are_taken_by_epoch_and_partition() {
     };
     let old_version = CommitOffsets {
         supports_member_epoch: false,
-        ..commit_of("a", 2, 0)
+        ..commit_of("a", 3, 0)
     };
     let in_transaction = |mut commit: CommitOffsets| {
         commit.producer = Some(Producer {
@@ -204,24 +204,24 @@ fn commits_are_taken_by_epoch_and_partition() {
         commit
     };
     let cases = [
-        (commit_of("a", 2, 0), ErrorCode::None),
-        (commit_of("a", 2, 7), ErrorCode::None),
+        (commit_of("a", 3, 0), ErrorCode::None),
+        (commit_of("a", 3, 7), ErrorCode::None),
         // It has had the partition since then, but another not.
-        (commit_of("a", 1, 0), ErrorCode::None),
-        (commit_of("a", 1, 7), ErrorCode::StaleMemberEpoch),
+        (commit_of("a", 2, 0), ErrorCode::None),
+        (commit_of("a", 2, 7), ErrorCode::StaleMemberEpoch),
         (commit_of("a", 0, 0), ErrorCode::StaleMemberEpoch),
-        (commit_of("a", 3, 0), ErrorCode::StaleMemberEpoch),
+        (commit_of("a", 4, 0), ErrorCode::StaleMemberEpoch),
         (commit_of("c", 2, 0), ErrorCode::UnknownMemberId),
         (commit_of("", -1, 0), ErrorCode::UnknownMemberId),
         (old_version, ErrorCode::UnsupportedVersion),
         (in_transaction(commit_of("", -1, 0)), ErrorCode::None),
-        (in_transaction(commit_of("a", 2, 0)), ErrorCode::None),
+        (in_transaction(commit_of("a", 3, 0)), ErrorCode::None),
         (
-            in_transaction(commit_of("a", 3, 0)),
+            in_transaction(commit_of("a", 4, 0)),
             ErrorCode::IllegalGeneration,
         ),
         (
-            in_transaction(commit_of("a", 1, 7)),
+            in_transaction(commit_of("a", 2, 7)),
             ErrorCode::IllegalGeneration,
         ),
     ];
@@ -250,9 +250,9 @@ fn offsets_are_fetched_by_epoch() {
     };
     let cases = [
         (fetch(GROUP), ErrorCode::None),
-        (fetch_as("a", 2), ErrorCode::None),
-        (fetch_as("a", 1), ErrorCode::StaleMemberEpoch),
-        (fetch_as("a", 3), ErrorCode::StaleMemberEpoch),
+        (fetch_as("a", 3), ErrorCode::None),
+        (fetch_as("a", 2), ErrorCode::StaleMemberEpoch),
+        (fetch_as("a", 4), ErrorCode::StaleMemberEpoch),
         (fetch_as("nobody", 2), ErrorCode::UnknownMemberId),
     ];
     for (fetch, error) in cases {
@@ -281,7 +281,7 @@ fn administrators_see_and_delete_groups_of_both_protocols() {
     let message = classic.error_message.as_deref();
     assert_eq!(message, Some("group group is not of the classic protocol"));
     let described = harness.described();
-    assert_eq!((described.group_epoch, described.assignment_epoch), (2, 2));
+    assert_eq!((described.group_epoch, described.assignment_epoch), (3, 3));
     assert_eq!(
         (described.state, &*described.assignor),
         ("Stable", "uniform")
@@ -298,7 +298,7 @@ fn administrators_see_and_delete_groups_of_both_protocols() {
             )
         })
         .collect();
-    assert_eq!(members, [("a", 2, 1, false), ("s", 2, 1, false)]);
+    assert_eq!(members, [("a", 3, 1, false), ("s", 3, 1, false)]);
 
     let delete = || Request::DeleteGroups(vec![GROUP.to_owned()]);
     let deleted = |response| match response {

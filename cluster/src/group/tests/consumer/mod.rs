@@ -151,6 +151,8 @@ struct Client {
     owned: Assignment,
     names: Vec<String>,
     regex: Option<String>,
+    /// True after an answer was lost: then it says everything once more.
+    is_unsure: bool,
 }
 
 impl Client {
@@ -162,11 +164,12 @@ impl Client {
             owned: Assignment::new(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             regex: None,
+            is_unsure: false,
         }
     }
 
     fn request(&self) -> ConsumerHeartbeat {
-        let is_joining = self.epoch == 0;
+        let is_joining = self.epoch == 0 || self.is_unsure;
         ConsumerHeartbeat {
             group_instance_id: self.instance.clone(),
             rebalance_timeout_ms: if is_joining { 60_000 } else { -1 },
@@ -180,6 +183,7 @@ impl Client {
     /// Learns from an answer. True where something has changed.
     fn learn(&mut self, result: &ConsumerHeartbeatResult) -> bool {
         let before = (self.epoch, self.owned.clone());
+        self.is_unsure = false;
         match result.error {
             ErrorCode::None => {
                 self.epoch = result.member_epoch;
@@ -193,7 +197,7 @@ impl Client {
                 self.epoch = 0;
                 self.owned = Assignment::new();
             }
-            _ => {}
+            _ => self.is_unsure = true,
         }
         before != (self.epoch, self.owned.clone())
     }
@@ -201,16 +205,20 @@ impl Client {
 
 /// Lets all heartbeat until nothing changes any more.
 fn settle(harness: &mut Harness, clients: &mut [Client]) {
-    for _ in 0..50 {
+    for _ in 0..400 {
         let mut has_changed = false;
         for client in clients.iter_mut() {
             let result = harness.beat(client.request());
             has_changed |= client.learn(&result);
         }
-        if !has_changed && harness.phase() == "Stable" {
+        // Those that have gone without a word are members until their sessions end.
+        let described = harness.described();
+        let is_all = described.members.len() == clients.len()
+            && clients.iter().all(|client| client.epoch > 0);
+        if !has_changed && is_all && described.state == "Stable" {
             return;
         }
-        harness.advance(100);
+        harness.advance(300);
     }
     panic!("the group does not settle: {:?}", harness.described());
 }

@@ -22,13 +22,13 @@ fn reports(member: &str, epoch: i32, partitions: &[&str]) -> ConsumerHeartbeat {
 fn first_member_gets_everything_at_once() {
     let mut harness = with_topics(&[("t", 3)]);
     let result = harness.beat_ok(joining("a", &["t"]));
-    assert_eq!(given(&result), (1, has(&["t-0", "t-1", "t-2"])));
+    assert_eq!(given(&result), (2, has(&["t-0", "t-1", "t-2"])));
     assert_eq!(result.heartbeat_interval_ms, 500);
     assert_eq!(harness.phase(), "Stable");
     // Nothing new is said, and nothing is stored.
     let before = harness.log.len();
-    let result = harness.beat_ok(beat("a", 1));
-    assert_eq!(given(&result), (1, None));
+    let result = harness.beat_ok(beat("a", 2));
+    assert_eq!(given(&result), (2, None));
     assert_eq!(harness.log.len(), before);
     harness.check_replay();
 }
@@ -38,28 +38,28 @@ fn second_member_waits_until_the_first_has_given_up() {
     let mut harness = with_topics(&[("t", 4)]);
     harness.beat_ok(joining("a", &["t"]));
     let result = harness.beat_ok(joining("b", &["t"]));
-    assert_eq!(given(&result), (2, has(&[])));
+    assert_eq!(given(&result), (3, has(&[])));
     assert_eq!(result.heartbeat_interval_ms, 300);
     assert_eq!(harness.phase(), "Reconciling");
     // The first stays in its epoch until it has given up.
-    let result = harness.beat_ok(beat("a", 1));
+    let result = harness.beat_ok(beat("a", 2));
     let (epoch, kept) = given(&result);
     let kept = kept.expect("an assignment");
-    assert_eq!((epoch, kept[&id_of("t")].len()), (1, 2));
-    let result = harness.beat_ok(beat("b", 2));
-    assert_eq!(given(&result), (2, None));
-    let result = harness.beat_ok(beat("a", 1));
-    assert_eq!(given(&result), (1, None), "it has not said what it has");
-    let result = harness.beat_ok(reports("a", 1, &["t-0", "t-1", "t-2", "t-3"]));
-    assert_eq!(given(&result), (1, None), "it has not given up");
-    let mut report = beat("a", 1);
+    assert_eq!((epoch, kept[&id_of("t")].len()), (2, 2));
+    let result = harness.beat_ok(beat("b", 3));
+    assert_eq!(given(&result), (3, None));
+    let result = harness.beat_ok(beat("a", 2));
+    assert_eq!(given(&result), (2, None), "it has not said what it has");
+    let result = harness.beat_ok(reports("a", 2, &["t-0", "t-1", "t-2", "t-3"]));
+    assert_eq!(given(&result), (2, None), "it has not given up");
+    let mut report = beat("a", 2);
     report.owned_partitions = owned(&kept);
-    assert_eq!(given(&harness.beat_ok(report)), (2, None));
-    let result = harness.beat_ok(beat("b", 2));
+    assert_eq!(given(&harness.beat_ok(report)), (3, None));
+    let result = harness.beat_ok(beat("b", 3));
     let (epoch, got) = given(&result);
     assert_eq!(
         (epoch, got.expect("an assignment")[&id_of("t")].len()),
-        (2, 2)
+        (3, 2)
     );
     assert_eq!(harness.phase(), "Stable");
     harness.check_replay();
@@ -70,18 +70,18 @@ fn member_that_does_not_give_up_in_time_is_out() {
     let mut harness = with_topics(&[("t", 2)]);
     harness.beat_ok(joining("a", &["t"]));
     harness.beat_ok(joining("b", &["t"]));
-    harness.beat_ok(beat("a", 1));
+    harness.beat_ok(beat("a", 2));
     // Its heartbeats do not help it.
     for _ in 0..5 {
         harness.advance(10_000);
-        harness.beat_ok(beat("a", 1));
-        harness.beat_ok(beat("b", 2));
+        harness.beat_ok(beat("a", 2));
+        harness.beat_ok(beat("b", 3));
     }
     harness.advance(10_000);
-    let error = harness.beat_error(beat("a", 1));
+    let error = harness.beat_error(beat("a", 2));
     assert_eq!(error, ErrorCode::UnknownMemberId);
-    let result = harness.beat_ok(beat("b", 2));
-    assert_eq!(given(&result), (3, has(&["t-0", "t-1"])));
+    let result = harness.beat_ok(beat("b", 3));
+    assert_eq!(given(&result), (4, has(&["t-0", "t-1"])));
 }
 
 #[test]
@@ -89,13 +89,13 @@ fn member_without_heartbeats_is_out_after_its_session() {
     let mut harness = with_topics(&[("t", 2)]);
     harness.beat_ok(joining("a", &["t"]));
     harness.advance(44_999);
-    harness.beat_ok(beat("a", 1));
+    harness.beat_ok(beat("a", 2));
     harness.advance(44_999);
     assert_eq!(harness.phase(), "Stable");
     harness.advance(1);
     assert_eq!(harness.phase(), "Empty");
-    assert_eq!(harness.committed().epoch(), 2);
-    let error = harness.beat_error(beat("a", 1));
+    assert_eq!(harness.committed().epoch(), 3);
+    let error = harness.beat_error(beat("a", 2));
     assert_eq!(error, ErrorCode::UnknownMemberId);
     harness.check_replay();
 }
@@ -105,9 +105,9 @@ fn lost_answers_and_repeated_joins_change_nothing() {
     let mut harness = with_topics(&[("t", 2)]);
     for _ in 0..3 {
         let result = harness.beat_ok(joining("a", &["t"]));
-        assert_eq!(given(&result), (1, has(&["t-0", "t-1"])));
+        assert_eq!(given(&result), (2, has(&["t-0", "t-1"])));
     }
-    assert_eq!(harness.committed().epoch(), 1);
+    assert_eq!(harness.committed().epoch(), 2);
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn changed_subscription_is_followed() {
     harness.beat_ok(joining("a", &["t"]));
     let change = ConsumerHeartbeat {
         subscribed_topic_names: Some(vec!["u".into()]),
-        ..reports("a", 1, &["t-0"])
+        ..reports("a", 2, &["t-0"])
     };
-    assert_eq!(given(&harness.beat_ok(change)), (1, has(&[])));
-    let result = harness.beat_ok(reports("a", 1, &[]));
-    assert_eq!(given(&result), (2, has(&["u-0"])));
+    assert_eq!(given(&harness.beat_ok(change)), (2, has(&[])));
+    let result = harness.beat_ok(reports("a", 2, &[]));
+    assert_eq!(given(&result), (3, has(&["u-0"])));
 }
 
 #[test]
@@ -128,20 +128,20 @@ fn new_partitions_and_topics_are_assigned() {
     let mut harness = with_topics(&[("t", 1)]);
     harness.beat_ok(joining("a", &["t", "later"]));
     harness.set_topics(2, &[("t", 2)]);
-    let result = harness.beat_ok(beat("a", 1));
-    assert_eq!(given(&result), (2, has(&["t-0", "t-1"])));
-    harness.set_topics(3, &[("t", 2), ("later", 1)]);
     let result = harness.beat_ok(beat("a", 2));
-    assert_eq!(given(&result), (3, has(&["t-0", "t-1", "later-0"])));
+    assert_eq!(given(&result), (3, has(&["t-0", "t-1"])));
+    harness.set_topics(3, &[("t", 2), ("later", 1)]);
+    let result = harness.beat_ok(beat("a", 3));
+    assert_eq!(given(&result), (4, has(&["t-0", "t-1", "later-0"])));
     // A topic of others changes nothing.
     harness.set_topics(4, &[("t", 2), ("later", 1), ("other", 5)]);
-    assert_eq!(given(&harness.beat_ok(beat("a", 3))), (3, None));
+    assert_eq!(given(&harness.beat_ok(beat("a", 4))), (4, None));
     // A topic that is gone has to be given up.
     harness.set_topics(5, &[("t", 2)]);
-    let result = harness.beat_ok(reports("a", 3, &["t-0", "t-1", "later-0"]));
-    assert_eq!(given(&result), (3, has(&["t-0", "t-1"])));
-    let result = harness.beat_ok(reports("a", 3, &["t-0", "t-1"]));
-    assert_eq!(given(&result), (4, None));
+    let result = harness.beat_ok(reports("a", 4, &["t-0", "t-1", "later-0"]));
+    assert_eq!(given(&result), (4, has(&["t-0", "t-1"])));
+    let result = harness.beat_ok(reports("a", 4, &["t-0", "t-1"]));
+    assert_eq!(given(&result), (5, None));
     assert_eq!(harness.phase(), "Stable");
 }
 
@@ -149,20 +149,20 @@ fn new_partitions_and_topics_are_assigned() {
 fn expressions_follow_the_topics() {
     let mut harness = with_topics(&[("foo", 1), ("bar", 1)]);
     let result = harness.beat_ok(joining_regex("a", "foo.*"));
-    assert_eq!(given(&result), (1, has(&["foo-0"])));
+    assert_eq!(given(&result), (2, has(&["foo-0"])));
     harness.set_topics(2, &[("foo", 1), ("bar", 1), ("foo2", 1)]);
-    let result = harness.beat_ok(beat("a", 1));
-    assert_eq!(given(&result), (2, has(&["foo-0", "foo2-0"])));
+    let result = harness.beat_ok(beat("a", 2));
+    assert_eq!(given(&result), (3, has(&["foo-0", "foo2-0"])));
     let expressions = harness.committed().expressions().keys().cloned();
     assert_eq!(expressions.collect::<Vec<_>>(), ["foo.*"]);
     // The last one who had an expression takes it along.
     let change = ConsumerHeartbeat {
         subscribed_topic_regex: Some("bar".into()),
-        ..reports("a", 2, &["foo-0", "foo2-0"])
+        ..reports("a", 3, &["foo-0", "foo2-0"])
     };
-    assert_eq!(given(&harness.beat_ok(change)), (2, has(&[])));
-    let result = harness.beat_ok(reports("a", 2, &[]));
-    assert_eq!(given(&result), (3, has(&["bar-0"])));
+    assert_eq!(given(&harness.beat_ok(change)), (3, has(&[])));
+    let result = harness.beat_ok(reports("a", 3, &[]));
+    assert_eq!(given(&result), (4, has(&["bar-0"])));
     let expressions = harness.committed().expressions().keys().cloned();
     assert_eq!(expressions.collect::<Vec<_>>(), ["bar"]);
     harness.beat_ok(beat("a", -1));
@@ -224,11 +224,11 @@ fn settings_of_the_group_are_obeyed() {
     assert_eq!(result.heartbeat_interval_ms, 7_000);
     // The next assignment has to wait; the group epoch does not.
     let result = harness.beat_ok(joining("b", &["t"]));
-    assert_eq!((result.member_epoch, harness.phase()), (1, "Assigning"));
+    assert_eq!((result.member_epoch, harness.phase()), (2, "Assigning"));
     harness.advance(1_000);
-    assert_eq!(harness.beat_ok(beat("b", 1)).member_epoch, 2);
+    assert_eq!(harness.beat_ok(beat("b", 2)).member_epoch, 3);
     harness.advance(48_999);
-    harness.beat_ok(beat("b", 2));
+    harness.beat_ok(beat("b", 3));
     assert_eq!(harness.committed().members().len(), 2);
     harness.advance(1);
     assert_eq!(harness.committed().members().len(), 1);
@@ -241,7 +241,7 @@ fn settings_of_the_group_are_obeyed() {
         group: GROUP.into(),
         config: GroupConfig::default(),
     });
-    assert_eq!(harness.beat_ok(beat("b", 2)).heartbeat_interval_ms, 9_000);
+    assert_eq!(harness.beat_ok(beat("b", 3)).heartbeat_interval_ms, 9_000);
 }
 
 #[test]
@@ -268,10 +268,10 @@ fn requests_wait_for_the_append_before_them_and_share_the_next() {
         .collect();
     assert_eq!((harness.appends.len(), harness.replies.len()), (1, 0));
     harness.commit_next();
-    assert_eq!(harness.joined_epoch(first), 1);
+    assert_eq!(harness.joined_epoch(first), 2);
     assert_eq!(harness.appends.len(), 1);
     harness.commit_next();
-    for (waiter, epoch) in others.into_iter().zip([2, 3, 4]) {
+    for (waiter, epoch) in others.into_iter().zip([3, 4, 5]) {
         assert_eq!(harness.joined_epoch(waiter), epoch);
     }
     assert!(harness.appends.is_empty());
@@ -293,7 +293,7 @@ fn refused_append_is_undone() {
     harness.beat_ok(joining("a", &["t"]));
     harness.is_fast = false;
     let left = harness.send(Request::ConsumerHeartbeat(beat("a", -1)));
-    let next = harness.send(Request::ConsumerHeartbeat(beat("a", 1)));
+    let next = harness.send(Request::ConsumerHeartbeat(beat("a", 2)));
     harness.fail_next(ErrorCode::NotEnoughReplicas);
     assert_eq!(
         harness.heartbeat_error(left),
@@ -319,7 +319,7 @@ fn late_append_is_told_and_stands() {
     );
     let waiter = harness.send(Request::ConsumerHeartbeat(joining("a", &["t"])));
     harness.commit_next();
-    assert_eq!(harness.joined_epoch(waiter), 1);
+    assert_eq!(harness.joined_epoch(waiter), 2);
 }
 
 #[test]

@@ -141,15 +141,15 @@ fn loaded_member_that_gives_up_has_its_time_for_that() {
     let mut harness = with_topics(&[("t", 2)]);
     harness.beat_ok(joining("a", &["t"]));
     harness.beat_ok(joining("b", &["t"]));
-    harness.beat_ok(beat("a", 1));
+    harness.beat_ok(beat("a", 2));
     let mut harness = with_log(harness.log);
     for _ in 0..5 {
         harness.advance(10_000);
-        harness.beat_ok(beat("a", 1));
-        harness.beat_ok(beat("b", 2));
+        harness.beat_ok(beat("a", 2));
+        harness.beat_ok(beat("b", 3));
     }
     harness.advance(10_000);
-    assert_eq!(harness.beat_error(beat("a", 1)), ErrorCode::UnknownMemberId);
+    assert_eq!(harness.beat_error(beat("a", 2)), ErrorCode::UnknownMemberId);
 }
 
 fn names() -> impl Strategy<Value = Vec<String>> {

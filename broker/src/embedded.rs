@@ -68,9 +68,10 @@ impl Embedded {
     pub fn metrics_text(&self) -> String {
         let broker = self.broker();
         let replicas = broker.replicas();
-        broker.metrics().text(Gauges {
+        broker.metrics().text(&Gauges {
             connections: broker.connections().total(),
             damaged_partitions: replicas.damaged().len() + replicas.unopened().len(),
+            groups: broker.groups().counts(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What the broker counts, and its text form for Prometheus. [`DEFS`] is the whole list;
 //! `docs/metrics.md` is written from it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -61,9 +62,12 @@ defs! {
     CONNECTIONS Gauge "milena_broker_connections" [] "Open client connections.";
     DAMAGED_PARTITIONS Gauge "milena_broker_damaged_partition_count" [] "Partitions whose log is damaged or cannot be opened.";
     REJECTED_PRODUCES Counter "milena_broker_failed_produce_requests_total" [] "Partitions of Produce requests answered with an error.";
+    GROUPS Gauge "milena_broker_group_count" ["protocol" "state"] "Groups that this broker coordinates.";
+    GROUP_PARTITIONS Gauge "milena_broker_group_partition_count" ["state"] "Partitions of __consumer_offsets that this broker leads: loading, active (served), failed (not served, see the log).";
     SYNC_SECONDS Histogram "milena_broker_log_flush_seconds" [] "Time that one sync of one partition took.";
     SYNCED_PARTITIONS Counter "milena_broker_log_flushes_total" [] "Syncs of partitions.";
     OFFLINE_DIRECTORIES Gauge "milena_broker_offline_log_directory_count" [] "Log directories taken offline by an I/O error.";
+    OFFSET_COMMITS Counter "milena_broker_offset_commits_total" [] "Partitions whose offsets were committed.";
     PARTITIONS Gauge "milena_broker_partition_count" [] "Partitions that this broker hosts.";
     REQUEST_SECONDS Histogram "milena_broker_request_seconds" ["request"] "Time from the start of a request to its response, waits for data and timers included.";
     REFUSED_REQUESTS Counter "milena_broker_requests_refused_total" [] "Requests that could not be read or are not served; their connection was closed.";
@@ -74,6 +78,41 @@ defs! {
 const BOUNDS_US: [u64; 12] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
 ];
+
+/// Groups and their coordinators at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct GroupCounts {
+    /// Groups by protocol and state.
+    pub(crate) groups: BTreeMap<(&'static str, &'static str), u64>,
+    /// Coordinators that load.
+    pub(crate) loading: u64,
+    /// Coordinators that serve.
+    pub(crate) active: u64,
+    /// Coordinators that cannot serve.
+    pub(crate) failed: u64,
+}
+
+impl GroupCounts {
+    fn write_groups(&self, out: &mut String) {
+        let name = GROUPS.name;
+        for ((protocol, state), count) in &self.groups {
+            let labels = format!("protocol=\"{protocol}\",state=\"{state}\"");
+            line(out, format_args!("{name}{{{labels}}} {count}"));
+        }
+    }
+
+    fn write_partitions(&self, out: &mut String) {
+        let name = GROUP_PARTITIONS.name;
+        let states = [
+            ("loading", self.loading),
+            ("active", self.active),
+            ("failed", self.failed),
+        ];
+        for (state, count) in states {
+            line(out, format_args!("{name}{{state=\"{state}\"}} {count}"));
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Histogram {
@@ -126,12 +165,14 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// What is counted where the text is made.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Gauges {
     /// Open client connections.
     pub(crate) connections: usize,
     /// Partitions whose log is damaged or cannot be opened.
     pub(crate) damaged_partitions: usize,
+    /// Groups.
+    pub(crate) groups: GroupCounts,
 }
 
 /// Keys below this have counters of their own.
@@ -147,6 +188,7 @@ pub(crate) struct Metrics {
     appended_bytes: AtomicU64,
     appended_batches: AtomicU64,
     fetched_bytes: AtomicU64,
+    offset_commits: AtomicU64,
     sync_seconds: Histogram,
     partitions: AtomicI64,
     offline_directories: AtomicI64,
@@ -163,6 +205,7 @@ impl Metrics {
             appended_bytes: AtomicU64::new(0),
             appended_batches: AtomicU64::new(0),
             fetched_bytes: AtomicU64::new(0),
+            offset_commits: AtomicU64::new(0),
             sync_seconds: Histogram::default(),
             partitions: AtomicI64::new(0),
             offline_directories: AtomicI64::new(0),
@@ -212,6 +255,12 @@ impl Metrics {
             .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Offsets of so many partitions were committed.
+    pub(crate) fn offsets_committed(&self, count: usize) {
+        self.offset_commits
+            .fetch_add(count as u64, Ordering::Relaxed);
+    }
+
     /// A partition was synced.
     pub(crate) fn synced(&self, took: Duration) {
         self.sync_seconds.record(took);
@@ -234,7 +283,7 @@ impl Metrics {
     }
 
     /// All metrics in Prometheus' text form.
-    pub(crate) fn text(&self, gauges: Gauges) -> String {
+    pub(crate) fn text(&self, gauges: &Gauges) -> String {
         let mut out = String::with_capacity(8 * 1024);
         for def in DEFS {
             line(&mut out, format_args!("# HELP {} {}", def.name, def.help));
@@ -245,6 +294,8 @@ impl Metrics {
             match def.name {
                 name if name == REQUESTS.name => self.write_requests(&mut out),
                 name if name == REQUEST_SECONDS.name => self.write_request_seconds(&mut out),
+                name if name == GROUPS.name => gauges.groups.write_groups(&mut out),
+                name if name == GROUP_PARTITIONS.name => gauges.groups.write_partitions(&mut out),
                 name if name == SYNC_SECONDS.name => self.sync_seconds.write(&mut out, name, ""),
                 name => {
                     let value = self.single(name, gauges);
@@ -255,7 +306,7 @@ impl Metrics {
         out
     }
 
-    fn single(&self, name: &str, gauges: Gauges) -> i64 {
+    fn single(&self, name: &str, gauges: &Gauges) -> i64 {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let counter = |counter: &AtomicU64| {
             i64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
@@ -266,6 +317,7 @@ impl Metrics {
             name if name == CONNECTIONS.name => gauge(gauges.connections),
             name if name == DAMAGED_PARTITIONS.name => gauge(gauges.damaged_partitions),
             name if name == FETCHED_BYTES.name => counter(&self.fetched_bytes),
+            name if name == OFFSET_COMMITS.name => counter(&self.offset_commits),
             name if name == OFFLINE_DIRECTORIES.name => {
                 self.offline_directories.load(Ordering::Relaxed)
             }
@@ -314,10 +366,25 @@ mod tests {
         metrics.request_seconds(3, Duration::from_micros(70));
         metrics.synced(Duration::from_secs(60));
         metrics.appended(100);
-        let text = metrics.text(Gauges {
+        metrics.offsets_committed(7);
+        let groups = GroupCounts {
+            groups: [(("consumer", "Stable"), 3)].into(),
+            active: 50,
+            ..GroupCounts::default()
+        };
+        let text = metrics.text(&Gauges {
             connections: 2,
             damaged_partitions: 3,
+            groups,
         });
+        let group_lines = [
+            "group_count{protocol=\"consumer\",state=\"Stable\"} 3\n",
+            "group_partition_count{state=\"active\"} 50\n",
+            "offset_commits_total 7\n",
+        ];
+        for line in group_lines {
+            assert!(text.contains(&format!("milena_broker_{line}")), "{text}");
+        }
         for def in DEFS {
             assert!(
                 text.contains(&format!("# TYPE {} {}", def.name, def.kind.name())),

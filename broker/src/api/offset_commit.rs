@@ -69,7 +69,12 @@ impl Api for OffsetCommit {
                 .request(&group, Request::CommitOffsets(commit))
                 .await
             {
-                Response::CommitOffsets(topics) => results.extend(topics),
+                Response::CommitOffsets(topics) => {
+                    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+                    let committed = partitions.filter(|(_, error)| *error == ErrorCode::None);
+                    broker.metrics().offsets_committed(committed.count());
+                    results.extend(topics);
+                }
                 other => unreachable!("a commit is answered with {other:?}"),
             }
         }

@@ -4,11 +4,12 @@
 //! batch, which is written when that one has ended: all of it waits for the next sync anyway, and
 //! one batch costs less than many. A batch that is full is written without waiting.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use milena_cluster::group::{Effect, Event, Producer, Token};
+use milena_log::producer_state::VerificationGuard;
 use milena_log::validate::ValidBatch;
 use milena_protocol::batch::BatchBuilder;
 use milena_protocol::stored::group::Record;
@@ -25,6 +26,8 @@ use crate::partition::Append;
 const SHARED_BYTES_MAX: usize = 64 << 10;
 /// Bytes of records of one request at most.
 const BYTES_MAX: usize = 256 << 20;
+/// Verified transactions whose batch has not come, at most.
+const GUARDS_MAX: usize = 65_536;
 /// Bytes of a record beside key and value at most.
 const OVERHEAD_BYTES: usize = 32;
 
@@ -71,12 +74,15 @@ struct Open {
 pub(super) struct Appends {
     in_flight: VecDeque<InFlight>,
     open: Option<Open>,
+    /// Of producers whose transactions were verified: what their next batch needs.
+    guards: BTreeMap<ProducerId, VerificationGuard>,
 }
 
 impl Appends {
     /// Forgets everything; what was written stays in the log.
     pub(super) fn clear(&mut self) {
         self.open = None;
+        self.guards.clear();
         for batch in self.in_flight.drain(..) {
             if let Written::Marker(marker) = batch.written {
                 let _ = marker.done.send(Err(ErrorCode::NotCoordinator));
@@ -84,9 +90,28 @@ impl Appends {
         }
     }
 
+    /// Remembers that the transaction of a producer was verified. Beyond [`GUARDS_MAX`] another one is
+    /// forgotten, whose batch is then refused and verified again.
+    pub(super) fn note_verified(&mut self, producer: ProducerId, guard: VerificationGuard) {
+        self.guards.insert(producer, guard);
+        if GUARDS_MAX < self.guards.len() {
+            self.guards.pop_first();
+        }
+    }
+
     /// When the next one who waits is to be told that it takes too long.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.parts().find_map(|part| part.deadline)
+    }
+
+    /// The batch with the guard of its transaction. Without one it is taken only where the
+    /// transaction is already open in this partition.
+    fn guarded(&mut self, batch: ValidBatch) -> ValidBatch {
+        if !batch.header().attributes.is_transactional() {
+            return batch;
+        }
+        let guard = self.guards.remove(&batch.header().producer_id);
+        batch.with_guard(guard.unwrap_or(VerificationGuard::NONE))
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -204,6 +229,7 @@ impl Shard {
                 return Err(ErrorCode::CoordinatorLoadInProgress);
             }
             self.flush(&mut inner);
+            inner.appends.guards.remove(&producer);
             let marker = Marker {
                 producer,
                 is_commit,
@@ -228,7 +254,10 @@ impl Shard {
         };
         let bytes = BytesMut::from(builder.finish(Offset(0)).as_slice());
         match ValidBatch::of_broker(bytes) {
-            Ok(batch) => self.write(inner, batch, Written::Records(parts)),
+            Ok(batch) => {
+                let batch = inner.appends.guarded(batch);
+                self.write(inner, batch, Written::Records(parts));
+            }
             Err(invalid) => {
                 let completion = Completion::new(1, Arc::clone(&self.wake));
                 completion.fail(0, invalid.code);

@@ -9,7 +9,7 @@ mod batch;
 mod load;
 mod settings;
 mod shard;
-mod steady;
+pub(crate) mod steady;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -23,6 +23,7 @@ use milena_cluster::group::{
     DeletedTopic, DescribedConsumerGroup, DescribedGroup, Event, ListedGroup, Request, Response,
 };
 use milena_cluster::metadata::Image;
+use milena_log::producer_state::VerificationGuard;
 use milena_log::validate::ValidBatch;
 use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::group::partition_for;
@@ -35,6 +36,7 @@ use self::shard::Shard;
 use self::surroundings::Surroundings;
 use crate::broker::Broker;
 use crate::clock;
+use crate::metrics::GroupCounts;
 use crate::partition::Partition;
 use crate::replicas::Followed;
 use crate::topics::CONSUMER_OFFSETS;
@@ -256,6 +258,19 @@ impl Groups {
         shard.write_marker(batch, producer, is_commit).await
     }
 
+    /// Remembers that the transaction of a producer was verified for the partition of a group, until
+    /// its next batch or its end is written there.
+    pub(crate) fn note_verified(
+        &self,
+        group: &str,
+        producer: ProducerId,
+        guard: VerificationGuard,
+    ) {
+        if let Some(shard) = self.shard_of(group) {
+            shard.lock().appends.note_verified(producer, guard);
+        }
+    }
+
     /// Deletes groups, each by its coordinator. Every group is answered, in the order of the request.
     pub(crate) async fn delete(&self, groups: &[String]) -> Vec<(String, ErrorCode)> {
         let mut by_partition: BTreeMap<PartitionIndex, Vec<String>> = BTreeMap::new();
@@ -335,6 +350,25 @@ impl Groups {
             }
         }
         Ok(all)
+    }
+
+    /// How many groups and coordinators there are.
+    pub(crate) fn counts(&self) -> GroupCounts {
+        let mut counts = GroupCounts::default();
+        for shard in self.shards() {
+            match shard.with_core(|core| core.list(&[], &[])) {
+                Ok(listed) => {
+                    counts.active += 1;
+                    for group in listed {
+                        let key = (group.group_type, group.state);
+                        *counts.groups.entry(key).or_default() += 1;
+                    }
+                }
+                Err(ErrorCode::CoordinatorLoadInProgress) => counts.loading += 1,
+                Err(_) => counts.failed += 1,
+            }
+        }
+        counts
     }
 }
 

@@ -10,20 +10,20 @@ use crate::clock;
 /// timers and the timestamps that it stores come from it, so that neither a clock that is set nor
 /// one that jumps can hold up a rebalance.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SteadyClock {
+pub(crate) struct SteadyClock {
     last: Timestamp,
     at: Instant,
 }
 
 impl SteadyClock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             last: clock::now(),
             at: clock::instant(),
         }
     }
 
-    pub(super) fn now(&mut self) -> Timestamp {
+    pub(crate) fn now(&mut self) -> Timestamp {
         self.advance(clock::now(), clock::instant())
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use milena_protocol::stored::transaction::Record;
-use milena_protocol::{ErrorCode, Offset, ProducerId, Timestamp, TopicPartition};
+use milena_protocol::{ErrorCode, ProducerId, Timestamp, TopicPartition};
 
 use super::append::InFlight;
 use super::config::Config;

@@ -19,6 +19,7 @@ use crate::options::limits::{self, Limits};
 use crate::producer_ids::ProducerIds;
 use crate::quotas::Quotas;
 use crate::replicas::Replicas;
+use crate::transaction::Transactions;
 
 /// Address that clients of one listener are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) struct Broker {
     controller: Controller,
     replicas: Replicas,
     groups: Groups,
+    transactions: Transactions,
     /// `group.coordinator.rebalance.protocols` has `consumer`.
     serves_consumer_groups: bool,
     sessions: Mutex<Sessions>,
@@ -100,6 +102,7 @@ impl Broker {
             sessions: Mutex::new(Sessions::new(&values, parts.seed)),
             quotas: Quotas::new(&values),
             groups: Groups::new(&values),
+            transactions: Transactions::new(&values),
             serves_consumer_groups: protocols.iter().any(|name| name == "consumer"),
             values: RwLock::new(Arc::new(values)),
             options: parts.options,
@@ -142,6 +145,7 @@ impl Broker {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Limits::new(&values));
         self.groups.configure(&values);
+        self.transactions.configure(&values);
         self.quotas.configure(&values);
         *self.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(values);
     }
@@ -224,6 +228,11 @@ impl Broker {
     /// The groups that this broker coordinates.
     pub(crate) fn groups(&self) -> &Groups {
         &self.groups
+    }
+
+    /// The transactional ids that this broker coordinates.
+    pub(crate) fn transactions(&self) -> &Transactions {
+        &self.transactions
     }
 
     /// True where groups of the consumer protocol are served: the cluster has the feature and the

@@ -16,8 +16,8 @@ pub(crate) struct Feature {
     pub(crate) initial: i16,
 }
 
-/// All of them. A feature comes with the APIs that it promises; those of transactions, of
-/// streams groups and of share groups are not served.
+/// All of them. A feature comes with the APIs that it promises; those of streams groups and of share
+/// groups are not served.
 pub(crate) const SUPPORTED: &[Feature] = &[
     Feature {
         name: "eligible.leader.replicas.version",
@@ -37,6 +37,13 @@ pub(crate) const SUPPORTED: &[Feature] = &[
         min: 7,
         max: 30,
         initial: 30,
+    },
+    // Transactions whose producers get a new epoch each time (KIP-890).
+    Feature {
+        name: "transaction.version",
+        min: 0,
+        max: 2,
+        initial: 2,
     },
 ];
 

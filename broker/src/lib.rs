@@ -49,6 +49,7 @@ mod replicas;
 mod reports;
 mod start;
 mod topics;
+mod transaction;
 
 pub use directories::{DirectoryError, format_all, random_id};
 pub use embedded::{Embedded, Health};

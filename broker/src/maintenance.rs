@@ -158,7 +158,10 @@ async fn take_over(broker: &Arc<Broker>, published: Published<Image>) {
         })
         .await;
     let has_opened = followed.has_opened;
+    let led = followed.led.clone();
     broker.groups().follow(broker, followed).await;
+    // Behind the groups: markers go to their partitions.
+    broker.transactions().follow(broker, &led);
     broker.controller().note_taken_over(published.offset);
     // Both come back as images of their own.
     if has_opened {

@@ -12,7 +12,7 @@ use crate::broker::Broker;
 /// Topic of the committed offsets and the groups.
 pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// Topic of the transactions.
-const TRANSACTION_STATE: &str = "__transaction_state";
+pub(crate) const TRANSACTION_STATE: &str = "__transaction_state";
 
 /// Shape of a topic that is made without a client's word on it.
 struct Shape {
@@ -42,7 +42,23 @@ impl Shape {
             TRANSACTION_STATE => Self {
                 partitions: values.int("transaction.state.log.num.partitions"),
                 replication_factor: factor("transaction.state.log.replication.factor"),
-                configs: configs(values.int("transaction.state.log.segment.bytes")),
+                configs: [
+                    ("cleanup.policy", "compact".to_owned()),
+                    ("compression.type", "uncompressed".to_owned()),
+                    (
+                        "min.insync.replicas",
+                        values.int("transaction.state.log.min.isr").to_string(),
+                    ),
+                    (
+                        "segment.bytes",
+                        values
+                            .int("transaction.state.log.segment.bytes")
+                            .to_string(),
+                    ),
+                    ("unclean.leader.election.enable", "false".to_owned()),
+                ]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
             },
             _ => Self {
                 partitions: -1,

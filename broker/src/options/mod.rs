@@ -133,6 +133,8 @@ const fn defaults(mode: Mode) -> &'static [(&'static str, &'static str)] {
             ("log.dirs", DATA),
             ("listeners", "PLAINTEXT://localhost:9092"),
             ("offsets.topic.replication.factor", "1"),
+            ("transaction.state.log.replication.factor", "1"),
+            ("transaction.state.log.min.isr", "1"),
             ("group.initial.rebalance.delay.ms", "0"),
         ],
         Mode::Server => &[("log.dirs", DATA)],

@@ -21,6 +21,7 @@ mod syncer;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod waiters;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -147,13 +147,13 @@ impl Log {
     fn judge(&self, batch: &ValidBatch) -> Option<Outcome> {
         let refused = |code, message| Some(Outcome::Refused(Refusal { code, message }));
         let header = &batch.header;
+        // A stale epoch is told before a missing verification: the producer can recover from it
+        // (KAFKA-19690).
         if let Some(guard) = batch.guard
             && header.attributes.is_transactional()
-            && !self
-                .producers
-                .has_open_transaction(header.producer_id, header.producer_epoch)
-            && !self.producers.is_verified(header.producer_id, Some(guard))
             && !self.is_duplicate(batch)
+            && !self.producers.is_stale(header)
+            && !self.producers.is_verified(header, guard)
         {
             return refused(
                 ErrorCode::InvalidTxnState,

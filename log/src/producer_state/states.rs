@@ -197,7 +197,14 @@ impl ProducerStates {
     pub fn apply_marker(&mut self, marker: &Marker, offset: Offset) -> Option<CompletedTxn> {
         self.end = self.end.max(offset.plus(1));
         let id = marker.producer_id;
-        self.verifications.remove(&id);
+        // Where epochs are counted up with every transaction, a question of the marker's own epoch is
+        // about the next one (KAFKA-18575).
+        let is_over = |entry: &Verification| {
+            !entry.supports_epoch_bump || entry.epoch < marker.producer_epoch
+        };
+        if self.verifications.get(&id).is_some_and(is_over) {
+            self.verifications.remove(&id);
+        }
         let producer = self
             .producers
             .entry(id)
@@ -353,7 +360,8 @@ impl ProducerStates {
     }
 
     /// Begins to ask the coordinator whether it knows of the transaction of a batch. None where a
-    /// transaction is open: the question was answered before. Questions that overlap share a guard.
+    /// transaction is open in that epoch: the question was answered before. Questions that overlap
+    /// share a guard.
     pub fn begin_verification(
         &mut self,
         header: &BatchHeader,
@@ -361,8 +369,7 @@ impl ProducerStates {
         now: Timestamp,
     ) -> Option<VerificationGuard> {
         let id = header.producer_id;
-        let is_open = |producer: &Producer| producer.txn_first_offset.is_some();
-        if self.get(id).is_some_and(is_open) {
+        if self.has_open_transaction(id, header.producer_epoch) {
             return None;
         }
         let (epoch, sequence) = (header.producer_epoch, header.base_sequence);
@@ -381,16 +388,23 @@ impl ProducerStates {
         Some(entry.guard)
     }
 
-    /// True where a batch of this producer may begin or continue a transaction: one is open, or
-    /// `guard` is the current one and the coordinator has said yes.
+    /// True where a batch may begin or continue a transaction: one of its producer is open in its
+    /// epoch, or `guard` is the current one and the coordinator has said yes.
     #[must_use]
-    pub fn is_verified(&self, id: ProducerId, guard: Option<VerificationGuard>) -> bool {
-        self.get(id)
-            .is_some_and(|producer| producer.txn_first_offset.is_some())
+    pub fn is_verified(&self, header: &BatchHeader, guard: VerificationGuard) -> bool {
+        let id = header.producer_id;
+        self.has_open_transaction(id, header.producer_epoch)
             || self
                 .verifications
                 .get(&id)
-                .is_some_and(|entry| Some(entry.guard) == guard)
+                .is_some_and(|entry| entry.guard == guard)
+    }
+
+    /// True where the producer of a batch has a newer epoch than the batch.
+    #[must_use]
+    pub fn is_stale(&self, header: &BatchHeader) -> bool {
+        self.get(header.producer_id)
+            .is_some_and(|producer| header.producer_epoch < producer.epoch)
     }
 
     /// What compaction must keep of each producer.

@@ -236,9 +236,9 @@ fn idle_producers_expire_unless_a_transaction_is_open() {
 fn only_the_guard_of_the_last_question_opens_a_transaction() {
     let mut states = ProducerStates::new(Offset(0));
     let first = transactional(header_of(0, 4, 1, 0), ID.0);
-    assert!(!states.is_verified(ID, None));
+    assert!(!states.is_verified(&first, VerificationGuard::NONE));
     let old = states.begin_verification(&first, false, Timestamp(0));
-    assert!(states.is_verified(ID, old));
+    assert!(states.is_verified(&first, old.unwrap()));
     let earlier = transactional(header_of(0, 2, 1, 0), ID.0);
     assert_eq!(
         states.begin_verification(&earlier, false, Timestamp(0)),
@@ -250,17 +250,21 @@ fn only_the_guard_of_the_last_question_opens_a_transaction() {
     assert_eq!(answer(&states, &earlier), ErrorCode::None);
 
     states.apply_marker(&marker(ID.0, 0, false, 0), Offset(0));
-    assert!(!states.is_verified(ID, old));
+    assert!(!states.is_verified(&first, old.unwrap()));
     let new = states.begin_verification(&first, true, Timestamp(0));
     assert_ne!(old, new);
-    assert!(!states.is_verified(ID, old));
+    assert!(!states.is_verified(&first, old.unwrap()));
     assert_eq!(answer(&states, &first), ErrorCode::OutOfOrderSequenceNumber);
     let zero = transactional(header_of(0, 0, 1, 1), ID.0);
     states.begin_verification(&zero, true, Timestamp(0));
     assert_eq!(answer(&states, &zero), ErrorCode::None);
     states.apply(&zero);
-    assert!(states.is_verified(ID, None));
+    assert!(states.is_verified(&zero, VerificationGuard::NONE));
     assert_eq!(states.begin_verification(&zero, true, Timestamp(0)), None);
+    let mut newer = zero;
+    newer.producer_epoch = ProducerEpoch(zero.producer_epoch.0 + 1);
+    assert!(!states.is_verified(&newer, VerificationGuard::NONE));
+    assert!(!states.is_stale(&newer));
 }
 
 #[test]

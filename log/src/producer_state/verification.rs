@@ -8,6 +8,11 @@ use milena_protocol::{ProducerEpoch, Sequence, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VerificationGuard(pub(super) u64);
 
+impl VerificationGuard {
+    /// Stands for no question: with it a batch is appended only where a transaction is open.
+    pub const NONE: Self = Self(0);
+}
+
 /// A question that was asked and whose transaction has not begun here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verification {

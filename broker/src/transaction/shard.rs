@@ -1,0 +1,427 @@
+//! One coordinator with its partition, its waiting requests and its task.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use milena_cluster::transaction::{Coordinator, Effect, Event, Markers, Request, Response, Waiter};
+use milena_protocol::{Offset, Timestamp};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
+
+use super::appends::Appends;
+use super::settings::Settings;
+use super::{load, markers};
+use crate::broker::Broker;
+use crate::group::steady::SteadyClock;
+use crate::partition::Partition;
+
+/// Longest sleep of the task; nothing depends on it.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+/// A load that waits longer for its records to be committed is told of.
+const COMMIT_WARN_AFTER: Duration = Duration::from_secs(10);
+
+/// What the lock protects. It is taken before the lock of a partition.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) core: Coordinator,
+    pub(super) clock: SteadyClock,
+    waiters: BTreeMap<u64, oneshot::Sender<Response>>,
+    waiter_count: u64,
+    /// The request that is being stepped, and its answer if it has one at once.
+    current: Option<(Waiter, Option<Response>)>,
+    pub(super) appends: Appends,
+    /// A level of `transaction.version` that came during the load.
+    version: Option<i16>,
+    is_loaded: bool,
+    has_resigned: bool,
+    /// Until when the task sleeps by the clock of the coordinator.
+    sleeps_until: Option<Timestamp>,
+    /// Until when the task sleeps at most.
+    wakes_at: Instant,
+    /// True where something was appended since the task has looked.
+    has_appended: bool,
+}
+
+/// The coordinator of one partition.
+#[derive(Debug)]
+pub(super) struct Shard {
+    /// The broker owns the shards.
+    broker: Weak<Broker>,
+    pub(super) partition: Arc<Partition>,
+    pub(super) settings: Settings,
+    /// Wakes the task: an append has ended, or a timer ends before the task would look.
+    pub(super) wake: Arc<Notify>,
+    inner: Mutex<Inner>,
+}
+
+impl Shard {
+    /// A shard that refuses requests until it is loaded.
+    pub(super) fn new(
+        broker: Weak<Broker>,
+        partition: Arc<Partition>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        let inner = Inner {
+            core: load::empty(&partition, &settings),
+            clock: SteadyClock::new(),
+            waiters: BTreeMap::new(),
+            waiter_count: 0,
+            current: None,
+            appends: Appends::default(),
+            version: None,
+            is_loaded: false,
+            has_resigned: false,
+            sleeps_until: None,
+            wakes_at: Instant::now(),
+            has_appended: false,
+        };
+        Arc::new(Self {
+            broker,
+            partition,
+            settings,
+            wake: Arc::new(Notify::new()),
+            inner: Mutex::new(inner),
+        })
+    }
+
+    /// Loads the shard and runs it until it resigns or the broker stops. An empty partition is
+    /// loaded at once, so that the first client of a new cluster need not ask twice.
+    pub(super) fn start(self: &Arc<Self>, broker: &Arc<Broker>) {
+        if self.partition.log_start() == self.partition.log_end() {
+            self.serve(load::Loaded {
+                core: load::empty(&self.partition, &self.settings),
+                end: self.partition.log_end(),
+            });
+        }
+        let shard = Arc::clone(self);
+        let stopping = broker.stopping();
+        let reader = broker.tracker().clone();
+        broker.tracker().spawn(async move {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {}
+                () = shard.run(&reader) => {}
+            }
+            shard.resign();
+        });
+    }
+
+    pub(super) fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// Looks at the coordinator, and at its clock.
+    pub(super) fn with_core<R>(&self, f: impl FnOnce(&Coordinator, Timestamp) -> R) -> R {
+        let mut inner = self.lock();
+        let now = inner.clock.now();
+        f(&inner.core, now)
+    }
+
+    /// Asks the coordinator and waits for its answer.
+    ///
+    /// # Cancel safety
+    /// The request stands; its answer is lost.
+    pub(super) async fn request(self: &Arc<Self>, request: Request) -> Response {
+        let answer = {
+            let mut inner = self.lock();
+            inner.waiter_count += 1;
+            let waiter = Waiter(inner.waiter_count);
+            inner.current = Some((waiter, None));
+            self.step(&mut inner, Event::Request { waiter, request });
+            if let Some((_, Some(response))) = inner.current.take() {
+                return response;
+            }
+            let (sender, receiver) = oneshot::channel();
+            inner.waiters.insert(waiter.0, sender);
+            receiver
+        };
+        answer
+            .await
+            .expect("a coordinator that has not panicked answers everybody")
+    }
+
+    /// Takes over another level of the feature `transaction.version`.
+    pub(super) fn set_version(self: &Arc<Self>, version: i16) {
+        let mut inner = self.lock();
+        if inner.is_loaded {
+            self.feed_locked(&mut inner, Event::TransactionVersion(version));
+        } else {
+            inner.version = Some(version);
+        }
+    }
+
+    /// Tells the coordinator what has happened.
+    pub(super) fn feed(self: &Arc<Self>, event: Event) {
+        let mut inner = self.lock();
+        self.feed_locked(&mut inner, event);
+    }
+
+    fn feed_locked(self: &Arc<Self>, inner: &mut Inner, event: Event) {
+        if !inner.has_resigned {
+            self.step(inner, event);
+        }
+    }
+
+    /// Answers everybody with NOT_COORDINATOR from now on.
+    pub(super) fn resign(&self) {
+        let mut inner = self.lock();
+        if !inner.has_resigned {
+            self.resign_locked(&mut inner);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Locks. A coordinator that has panicked is not asked again: what it has stored stands, and
+    /// whoever loads it next serves it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner
+            .lock()
+            .unwrap_or_else(|poisoned: PoisonError<_>| {
+                let mut inner = poisoned.into_inner();
+                self.inner.clear_poison();
+                self.say_broken("its coordinator panicked");
+                inner.has_resigned = true;
+                inner.appends.clear();
+                // Their connections are closed.
+                inner.waiters.clear();
+                inner.core = Coordinator::new(self.settings.config.clone(), 0);
+                inner.core.resign(&mut Vec::new());
+                self.wake.notify_one();
+                inner
+            })
+    }
+
+    fn say_broken(&self, reason: &str) {
+        error!(partition = %self.partition.topic_partition(), reason,
+            "transactions of this partition are not served until it is led anew");
+    }
+
+    /// Puts a loaded coordinator to work.
+    fn serve(self: &Arc<Self>, loaded: load::Loaded) {
+        let mut inner = self.lock();
+        if inner.has_resigned {
+            return;
+        }
+        inner.core = loaded.core;
+        inner.is_loaded = true;
+        let now = inner.clock.now();
+        let mut effects = Vec::new();
+        inner.core.finish_loading(now, &mut effects);
+        self.carry_out(&mut inner, effects);
+        if let Some(version) = inner.version.take() {
+            self.step(&mut inner, Event::TransactionVersion(version));
+        }
+    }
+
+    async fn run(self: &Arc<Self>, tracker: &TaskTracker) {
+        if !self.lock().is_loaded {
+            let shard = Arc::clone(self);
+            let read =
+                tracker.spawn_blocking(move || load::read(&shard.partition, &shard.settings));
+            // A panic is a load that failed: the partition stays unserved.
+            let loaded = match read.await {
+                Ok(Some(loaded)) => loaded,
+                Ok(None) => return self.stay_unserved().await,
+                Err(_) => {
+                    self.say_broken("its records make no sense");
+                    return self.stay_unserved().await;
+                }
+            };
+            if !self.is_committed(loaded.end).await {
+                return;
+            }
+            if catch_unwind(AssertUnwindSafe(|| self.serve(loaded))).is_err() {
+                return self.say_broken("its records make no sense");
+            }
+        }
+        while let Some(sleep) = self.turn() {
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// Refuses requests with COORDINATOR_LOAD_IN_PROGRESS until somebody else is to serve them, as
+    /// Kafka does.
+    async fn stay_unserved(&self) {
+        while !self.lock().has_resigned {
+            self.wake.notified().await;
+        }
+    }
+
+    /// Waits until everything below `end` is committed: what was read must not be taken back. False
+    /// where that does not come about any more.
+    async fn is_committed(&self, end: Offset) -> bool {
+        let mut is_told = false;
+        let since = Instant::now();
+        while self.partition.high_watermark() < end {
+            if self.partition.closed().is_some() || self.lock().has_resigned {
+                return false;
+            }
+            if !is_told && since.elapsed() > COMMIT_WARN_AFTER {
+                is_told = true;
+                warn!(partition = %self.partition.topic_partition(), end = end.0,
+                    high_watermark = self.partition.high_watermark().0,
+                    "transactions wait for the replicas of their partition");
+            }
+            tokio::time::sleep(load::COMMIT_PAUSE).await;
+        }
+        true
+    }
+
+    /// Feeds what has happened meanwhile. Returns for how long there is nothing to do; none when
+    /// the shard has resigned.
+    fn turn(self: &Arc<Self>) -> Option<Duration> {
+        let mut inner = self.lock();
+        self.carry_out(&mut inner, Vec::new());
+        for token in inner.appends.take_late(Instant::now()) {
+            self.step(&mut inner, Event::TimedOut { token });
+        }
+        if inner.has_resigned {
+            return None;
+        }
+        let now = inner.clock.now();
+        let is_due = |deadline| deadline <= now;
+        if inner.core.next_deadline().is_some_and(is_due) {
+            self.step(&mut inner, Event::Tick);
+        }
+        let now = inner.clock.now();
+        let timer = inner.core.next_deadline();
+        inner.sleeps_until = timer;
+        let until_timer = timer.map_or(SLEEP_MAX, |deadline| {
+            Duration::from_millis(u64::try_from(deadline.ms_since(now)).unwrap_or(0))
+        });
+        // Where appends come they come again: without this every one would wake the task, only to
+        // let it know of a timeout.
+        let idle = if std::mem::take(&mut inner.has_appended) {
+            self.settings.append_timeout
+        } else {
+            SLEEP_MAX
+        };
+        let at = Instant::now();
+        let until_timeout = inner.appends.next_deadline().map_or(idle, |deadline| {
+            deadline.saturating_duration_since(at).min(idle)
+        });
+        let sleep = until_timer.min(until_timeout).min(SLEEP_MAX);
+        inner.wakes_at = at + sleep;
+        Some(sleep)
+    }
+
+    /// Makes sure that the task looks at `deadline` or before.
+    pub(super) fn wake_by(&self, inner: &mut Inner, deadline: Instant) {
+        inner.has_appended = true;
+        if deadline < inner.wakes_at {
+            inner.wakes_at = deadline;
+            self.wake.notify_one();
+        }
+    }
+
+    pub(super) fn resign_locked(&self, inner: &mut Inner) {
+        inner.has_resigned = true;
+        inner.appends.clear();
+        let mut effects = Vec::new();
+        inner.core.resign(&mut effects);
+        for effect in effects {
+            if let Effect::Reply { waiter, response } = effect {
+                inner.answer(waiter, response);
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn step(self: &Arc<Self>, inner: &mut Inner, event: Event) {
+        let now = inner.clock.now();
+        let mut effects = Vec::new();
+        inner.core.step(now, event, &mut effects);
+        self.carry_out(inner, effects);
+    }
+
+    /// Does what the coordinator wants, until nothing more has ended.
+    fn carry_out(self: &Arc<Self>, inner: &mut Inner, mut effects: Vec<Effect>) {
+        loop {
+            self.carry_out_once(inner, &mut effects);
+            if !self.feed_ended(inner, &mut effects) {
+                break;
+            }
+        }
+        let is_earlier = match (inner.core.next_deadline(), inner.sleeps_until) {
+            (Some(timer), Some(until)) => timer < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if is_earlier {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Does what the coordinator wants; an append that is refused at once is fed back at once.
+    fn carry_out_once(self: &Arc<Self>, inner: &mut Inner, effects: &mut Vec<Effect>) {
+        while !effects.is_empty() {
+            for effect in std::mem::take(effects) {
+                match effect {
+                    Effect::Reply { waiter, response } => inner.answer(waiter, response),
+                    Effect::Append { token, records } => {
+                        if let Err(error) = self.append(inner, token, &records) {
+                            let now = inner.clock.now();
+                            let result = Err(error);
+                            let event = Event::Appended { token, result };
+                            inner.core.step(now, event, effects);
+                        }
+                    }
+                    Effect::NewProducerId => self.take_producer_id(),
+                    Effect::WriteMarkers(markers) => self.write_markers(markers),
+                }
+            }
+        }
+    }
+
+    /// Takes an id from the cluster, in a task of its own.
+    fn take_producer_id(self: &Arc<Self>) {
+        let Some(broker) = self.broker.upgrade() else {
+            return;
+        };
+        let shard = Arc::clone(self);
+        let tracker = broker.tracker().clone();
+        tracker.spawn(async move {
+            let id = broker.next_producer_id().await;
+            shard.feed(Event::ProducerId(id));
+        });
+    }
+
+    /// Writes markers, in a task of its own.
+    fn write_markers(self: &Arc<Self>, markers: Markers) {
+        let Some(broker) = self.broker.upgrade() else {
+            return;
+        };
+        let shard = Arc::clone(self);
+        let tracker = broker.tracker().clone();
+        tracker.spawn(async move {
+            let results = markers::write_all(&broker, &markers).await;
+            shard.feed(Event::MarkersWritten {
+                transactional_id: markers.transactional_id,
+                producer_id: markers.producer_id,
+                producer_epoch: markers.producer_epoch,
+                results,
+            });
+        });
+    }
+}
+
+impl Inner {
+    fn answer(&mut self, waiter: Waiter, response: Response) {
+        if let Some((current, answer @ None)) = &mut self.current
+            && *current == waiter
+        {
+            *answer = Some(response);
+        } else if let Some(sender) = self.waiters.remove(&waiter.0) {
+            // The client may be gone.
+            drop(sender.send(response));
+        }
+    }
+}

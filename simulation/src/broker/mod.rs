@@ -108,6 +108,20 @@ pub(crate) enum Input {
     MarkersWritten(u64),
 }
 
+impl Input {
+    /// True for what brokers say to each other.
+    pub(crate) const fn is_message(&self) -> bool {
+        matches!(
+            self,
+            Self::Ask { .. }
+                | Self::Verified { .. }
+                | Self::NewProducerId { .. }
+                | Self::WriteMarkers(_)
+                | Self::MarkersWritten(_)
+        )
+    }
+}
+
 /// What a broker wants done.
 #[derive(Debug)]
 pub(crate) enum Output {

@@ -116,7 +116,7 @@ impl Story {
         assert_eq!(self.classes(), [class], "{:#?}", check(&self.history));
     }
 
-    fn is_clean(self) {
+    fn clean(self) {
         assert_eq!(check(&self.history), []);
     }
 }
@@ -129,7 +129,7 @@ fn two_values_at_one_offset() {
             .send(2, &[sent("k", 2, offset)])
     };
     story(0).has(Class::InconsistentOffsets);
-    story(1).is_clean();
+    story(1).clean();
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn readers_disagree_on_an_offset() {
             .poll(2, &[polled("k", &[(0, value)])])
     };
     story(2).has(Class::InconsistentOffsets);
-    story(1).is_clean();
+    story(1).clean();
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn one_value_at_two_offsets() {
             .poll(3, &[polled("k", &[(offset, 1)])])
     };
     story(1).has(Class::Duplicate);
-    story(0).is_clean();
+    story(0).clean();
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn acknowledged_value_is_missing_below_what_was_read() {
     };
     story(Kind::Ok).has(Class::LostWrite);
     // Nobody was promised that it is there.
-    story(Kind::Info).is_clean();
+    story(Kind::Info).clean();
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn deleted_values_are_not_lost() {
         .whole(2, Kind::Info, Function::Delete, &delete)
         .poll(3, &[polled("k", &[(1, 2)])])
         .keys(3, Function::Finish, &["k"])
-        .is_clean();
+        .clean();
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn acknowledged_value_is_not_in_the_last_reads() {
             .keys(2, Function::Finish, &["k"])
     };
     story(&[(0, 1)]).has(Class::Unseen);
-    story(&[(0, 1), (1, 2)]).is_clean();
+    story(&[(0, 1), (1, 2)]).clean();
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn value_that_was_read_is_gone_in_the_last_reads() {
             .keys(3, Function::Finish, &["k"])
     };
     story(&[]).has(Class::Unseen);
-    story(&[(0, 1)]).is_clean();
+    story(&[(0, 1)]).clean();
 }
 
 #[test]
@@ -222,12 +222,12 @@ fn aborted_value_is_read() {
             .poll(2, &[polled("k", &[(0, 1)])])
     };
     story(Kind::Fail).has(Class::DirtyRead);
-    story(Kind::Info).is_clean();
+    story(Kind::Info).clean();
     // Who reads everything may see it.
     Story::default()
         .txn(1, Kind::Fail, &[sent("k", 1, 0)])
         .poll(2, &[polled("k", &[(0, 1)])])
-        .is_clean();
+        .clean();
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn value_is_read_before_its_commit() {
         .prepare(1, &steps)
         .poll(2, &seen)
         .end(1, Kind::Ok, Function::Txn, &steps)
-        .is_clean();
+        .clean();
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn transaction_reads_its_own_write() {
     story(1).has(Class::PrecommittedRead);
     Story::committed()
         .txn(1, Kind::Ok, &[sent("k", 1, 0), polled("k", &[])])
-        .is_clean();
+        .clean();
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn polls_within_an_operation() {
     story(&[(0, 1), (3, 3)]).has(Class::InternalPollSkip);
     story(&[(1, 2), (0, 1)]).has(Class::InternalNonmonotonicPoll);
     // A gap without a value, such as a marker, is none.
-    story(&[(1, 2), (3, 3)]).is_clean();
+    story(&[(1, 2), (3, 3)]).clean();
 }
 
 #[test]
@@ -287,8 +287,8 @@ fn polls_of_one_process() {
     let assign = Function::Assign;
     story((0, 1), (3, 3), assign).has(Class::ExternalPollSkip);
     story((1, 2), (0, 1), assign).has(Class::ExternalNonmonotonicPoll);
-    story((0, 1), (1, 2), assign).is_clean();
-    story((1, 2), (3, 3), assign).is_clean();
+    story((0, 1), (1, 2), assign).clean();
+    story((1, 2), (3, 3), assign).clean();
     let subscribe = Function::Subscribe;
     story((0, 1), (3, 3), subscribe).has(Class::SubscribedPollSkip);
     story((1, 2), (0, 1), subscribe).has(Class::SubscribedNonmonotonicPoll);
@@ -308,7 +308,7 @@ fn new_assignments_and_seeks_forget_the_position() {
             .poll(1, &[polled("k", &[(0, 1), (1, 2)])])
             .keys(1, function, others)
             .poll(1, &[polled("k", &[(0, 1)])])
-            .is_clean();
+            .clean();
     }
 }
 
@@ -320,7 +320,7 @@ fn aborted_values_may_be_passed_over() {
         .txn(1, Kind::Ok, &[sent("k", 3, 4)])
         .poll(2, &[polled("k", &[(0, 1)])])
         .poll(2, &[polled("k", &[(4, 3)])])
-        .is_clean();
+        .clean();
 }
 
 #[test]
@@ -328,14 +328,14 @@ fn offsets_of_sends() {
     let inside =
         |first, second| Story::default().send(1, &[sent("k", 1, first), sent("k", 2, second)]);
     inside(1, 0).has(Class::InternalNonmonotonicSend);
-    inside(0, 1).is_clean();
+    inside(0, 1).clean();
     let across = |first, second| {
         Story::default()
             .send(1, &[sent("k", 1, first)])
             .send(1, &[sent("k", 2, second)])
     };
     across(1, 0).has(Class::ExternalNonmonotonicSend);
-    across(0, 1).is_clean();
+    across(0, 1).clean();
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn interleaved_writes_are_allowed() {
             .iter()
             .all(super::Anomaly::is_allowed)
     );
-    story(2).is_clean();
+    story(2).clean();
 }
 
 #[test]
@@ -378,7 +378,7 @@ fn transactions_that_read_each_other() {
             .end(2, Kind::Ok, Function::Txn, &two)
     };
     story(&[(0, 1)]).has(Class::G1c);
-    story(&[]).is_clean();
+    story(&[]).clean();
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn process_that_sees_what_it_sends_later() {
         }
     };
     story(true).has(Class::G1cProcess);
-    story(false).is_clean();
+    story(false).clean();
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn value_is_read_before_it_is_sent() {
         }
     };
     story(true).has(Class::G1cRealtime);
-    story(false).is_clean();
+    story(false).clean();
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn cycle_through_the_order_of_writes_is_allowed() {
             .end(1, Kind::Ok, Function::Txn, &one)
     };
     story(1).has(Class::G1cWrites);
-    story(-1).is_clean();
+    story(-1).clean();
 }
 
 #[test]
@@ -444,7 +444,7 @@ fn transaction_is_seen_in_one_partition_only() {
             .keys(2, Function::Finish, &["k", "l"])
     };
     story(&[]).has(Class::HalfVisible);
-    story(&[(0, 1)]).is_clean();
+    story(&[(0, 1)]).clean();
 }
 
 #[test]
@@ -456,7 +456,7 @@ fn half_of_a_transaction_of_unknown_fate_is_seen() {
             .keys(2, Function::Finish, &["k", "l"])
     };
     story(&[]).has(Class::HalfVisible);
-    story(&[(0, 1)]).is_clean();
+    story(&[(0, 1)]).clean();
 }
 
 #[test]
@@ -471,7 +471,7 @@ fn offsets_of_a_committed_transaction_are_missing() {
     };
     story(4).has(Class::HalfVisible);
     story(-1).has(Class::HalfVisible);
-    story(5).is_clean();
+    story(5).clean();
 }
 
 #[test]
@@ -485,7 +485,7 @@ fn offsets_of_an_aborted_transaction_are_there() {
         )
     };
     story(Kind::Fail).has(Class::DirtyOffset);
-    story(Kind::Info).is_clean();
+    story(Kind::Info).clean();
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn input_is_consumed_twice() {
             .txn(2, Kind::Ok, &steps)
     };
     story(Kind::Ok).has(Class::ConsumedTwice);
-    story(Kind::Fail).is_clean();
+    story(Kind::Fail).clean();
 }
 
 #[test]
@@ -510,27 +510,27 @@ fn input_is_never_consumed() {
             .txn(1, Kind::Ok, &[polled("in", rows), commits(end)])
     };
     story(&[(0, 1)], 2).has(Class::NeverConsumed);
-    story(&[(0, 1)], 1).is_clean();
-    story(&[(0, 1), (1, 2)], 2).is_clean();
+    story(&[(0, 1)], 1).clean();
+    story(&[(0, 1), (1, 2)], 2).clean();
 }
 
 #[test]
 fn fenced_producer_commits() {
     let story = |kind| Story::committed().init(1).init(2).txn(1, kind, &[]);
     story(Kind::Ok).has(Class::StaleFence);
-    story(Kind::Fail).is_clean();
+    story(Kind::Fail).clean();
     Story::committed()
         .init(1)
         .txn(1, Kind::Ok, &[])
         .init(2)
-        .is_clean();
+        .clean();
     // It has come back.
     Story::committed()
         .init(1)
         .init(2)
         .init(1)
         .txn(1, Kind::Ok, &[])
-        .is_clean();
+        .clean();
 }
 
 #[test]
@@ -545,7 +545,7 @@ fn transaction_from_before_the_fence_is_committed_after_it() {
             .end(1, kind, Function::Txn, &steps)
     };
     story(Kind::Ok).has(Class::StaleFence);
-    story(Kind::Info).is_clean();
+    story(Kind::Info).clean();
     story(Kind::Info)
         .poll(3, &[polled("k", &[(0, 1)])])
         .has(Class::StaleFence);
@@ -560,8 +560,8 @@ fn offsets_of_a_group_go_back() {
     };
     story(Function::Commit, commits(4)).has(Class::OffsetWentBack);
     story(Function::Committed, fetched(4)).has(Class::OffsetWentBack);
-    story(Function::Commit, commits(6)).is_clean();
-    story(Function::Committed, fetched(5)).is_clean();
+    story(Function::Commit, commits(6)).clean();
+    story(Function::Committed, fetched(5)).clean();
 }
 
 #[test]
@@ -572,7 +572,7 @@ fn ends_go_back() {
             .whole(2, Kind::Ok, Function::List, &[Step::End(key("k"), end)])
     };
     story(4).has(Class::EndWentBack);
-    story(5).is_clean();
+    story(5).clean();
 }
 
 #[test]
@@ -628,5 +628,5 @@ fn long_histories_take_no_recursion() {
             .send(1, &[sent("k", value, offset)])
             .poll(2, &[polled("k", &[(offset, value)])]);
     }
-    story.is_clean();
+    story.clean();
 }

@@ -6,10 +6,11 @@ use milena_cluster::group::{
     Response as GroupResponse, TopicCommits, TopicPartitions,
 };
 use milena_cluster::transaction as txn;
+use milena_protocol::stored::group::partition_for;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
 
 use super::Context;
-use crate::layout;
+use crate::layout::{self, INTERNAL_PARTITIONS, OFFSETS};
 use crate::message::{Request, Response, Transactional};
 use crate::view::visible;
 
@@ -39,6 +40,8 @@ pub(crate) struct Source {
     input: Vec<u64>,
     next: Offset,
     is_committed: bool,
+    /// A client of old has added the offsets to its transaction.
+    is_added: bool,
     doing: Doing,
     call: Option<u64>,
 }
@@ -55,6 +58,7 @@ impl Source {
             input: Vec::new(),
             next: Offset(0),
             is_committed: false,
+            is_added: false,
             doing: Doing::Nothing,
             call: None,
         }
@@ -115,6 +119,7 @@ impl Source {
         ctx: &mut Context<'_>,
     ) {
         self.doing = Doing::Commit(Box::new((producer, by.id, by.version)));
+        self.is_added = false;
         self.again(ctx);
     }
 
@@ -140,6 +145,15 @@ impl Source {
                 offset: self.position.unwrap_or(Offset(0)),
                 is_committed: true,
             },
+            Doing::Commit(of) if of.2 < 2 && !self.is_added => {
+                let index = partition_for(&self.group, INTERNAL_PARTITIONS);
+                Request::Transaction(txn::Request::Add(txn::AddPartitions {
+                    transactional_id: of.1.clone(),
+                    producer: of.0,
+                    partitions: [layout::partition(OFFSETS, index.0)].into(),
+                    transaction_version: 0,
+                }))
+            }
             Doing::Commit(of) => {
                 let (producer, id, version) = &**of;
                 Request::CommitInTransaction {
@@ -207,6 +221,14 @@ impl Source {
             (Doing::Fetch, Response::Fetched(fetched)) => {
                 let position = self.position.unwrap_or(Offset(0));
                 self.fetched(fetched, position, ctx)
+            }
+            (Doing::Commit(_), Response::Transaction(txn::Response::Add(error))) => {
+                if error.is_err() {
+                    return Some(Err(*error));
+                }
+                self.is_added = true;
+                self.again(ctx);
+                return None;
             }
             (Doing::Commit(_), Response::Group(GroupResponse::CommitOffsets(topics))) => {
                 let codes = topics.iter().flat_map(|topic| &topic.partitions);

@@ -240,7 +240,7 @@ impl Transactor {
             sequence: first.sequence,
             is_transactional: true,
         };
-        let records = batch(&first.values, writer, ctx.random.index(200));
+        let records = batch(&first.values, writer, ctx.random.index(80));
         first.call = Some(ctx.send(Request::Produce {
             partition: partition.clone(),
             records,

@@ -196,6 +196,9 @@ impl World {
             Event::StartClient(client) => self.start_client(client),
             Event::Broker { incarnation, input } => {
                 if self.is_broker_up && incarnation == self.broker_incarnation {
+                    if input.is_message() {
+                        self.trace.note(self.now, format_args!("  {input:?}"));
+                    }
                     self.step_broker(input)?;
                 }
             }

@@ -111,3 +111,85 @@ fn damage_is_an_error() {
     assert_eq!(error, Err(Error::State { number: 8 }));
     assert_eq!(Record::decode(None, None), Err(Error::NoKey));
 }
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+/// The state of a line of `kafka.txt`: its name, the version of the client, and which of three.
+fn of_kafka(state: State, client_version: i16, number: u8) -> TransactionMetadata {
+    let partitions = [
+        TopicPartition::new("a", PartitionIndex(3)),
+        TopicPartition::new("__consumer_offsets", PartitionIndex(49)),
+    ];
+    let count = match state {
+        State::Ongoing | State::PrepareCommit | State::PrepareAbort => number,
+        _ => 0,
+    };
+    let is_last = number == 2;
+    TransactionMetadata {
+        producer_id: ProducerId(4000),
+        previous_producer_id: ProducerId(if number == 0 { -1 } else { 4000 }),
+        next_producer_id: ProducerId(if is_last { 5000 } else { -1 }),
+        producer_epoch: ProducerEpoch(if is_last {
+            i16::MAX
+        } else {
+            7 + i16::from(number)
+        }),
+        timeout_ms: 60_000 + i32::from(number),
+        state,
+        partitions: partitions.into_iter().take(count.into()).collect(),
+        last_update: Timestamp(1_700_000_001_000 + i64::from(number)),
+        start: Timestamp(if state == State::Empty {
+            -1
+        } else {
+            1_700_000_000_900
+        }),
+        client_transaction_version: client_version,
+    }
+}
+
+/// `TransactionLog` of Apache Kafka 4.3.1 wrote the lines of `kafka.txt`: state, version of the
+/// client, number, version of the value, bytes.
+#[test]
+fn bytes_are_those_of_kafka() {
+    let mut count = 0;
+    for line in include_str!("kafka.txt").lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let state = State::from_name(fields[0]).unwrap();
+        let client_version: i16 = fields[1].parse().unwrap();
+        let mut expected = of_kafka(state, client_version, fields[2].parse().unwrap());
+        let version: i16 = fields[3].parse().unwrap();
+        let bytes = from_hex(fields[4]);
+        let (_, ours) = record(Some(expected.clone())).encode(version).unwrap();
+        if expected.partitions.len() > 1 {
+            // Kafka has the topics in the order of a hash table.
+            assert_eq!(ours.unwrap().len(), bytes.len(), "{line}");
+        } else {
+            assert_eq!(ours.unwrap(), bytes, "{line}");
+        }
+        if version == 0 {
+            expected.previous_producer_id = ProducerId::NONE;
+            expected.next_producer_id = ProducerId::NONE;
+        }
+        assert_eq!(TransactionMetadata::decode(&bytes), Ok(expected), "{line}");
+        count += 1;
+    }
+    assert_eq!(count, 54);
+}
+
+#[test]
+fn keys_are_those_of_kafka() {
+    for (id, expected) in [
+        ("orders", "000000066f7264657273"),
+        ("zahlung-ü€", "0000000d7a61686c756e672dc3bce282ac"),
+    ] {
+        let tombstone = Record::Transaction {
+            transactional_id: id.to_owned(),
+            metadata: None,
+        };
+        let (key, value) = tombstone.encode(1).unwrap();
+        assert_eq!((&key[..], value), (&from_hex(expected)[..], None));
+    }
+}

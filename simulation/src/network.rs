@@ -59,6 +59,13 @@ impl Network {
         *self.current.entry(client).or_insert(0) += 1;
     }
 
+    /// The broker is gone: nothing that is sent on an open connection arrives.
+    pub(crate) fn break_all(&mut self) {
+        for connection in self.connections.values_mut() {
+            connection.is_broken = true;
+        }
+    }
+
     /// When a message that is sent at `now` arrives; none where it never does.
     pub(crate) fn send(&mut self, client: usize, connection: u64, way: Way, now: i64) -> Option<i64> {
         let delay = self.random.between(0, self.delay_ms);

@@ -67,6 +67,8 @@ pub(crate) struct Transactor {
     sequences: BTreeMap<TopicPartition, i32>,
     /// Partitions that a client of old has added to its transaction.
     added: Vec<TopicPartition>,
+    /// What it is adding.
+    adding: Option<TopicPartition>,
     number: Option<u64>,
     began_at: i64,
     /// Batches that the transaction still wants to send.
@@ -93,6 +95,7 @@ impl Transactor {
             lanes: BTreeMap::new(),
             sequences: BTreeMap::new(),
             added: Vec::new(),
+            adding: None,
             number: None,
             began_at: 0,
             left: 0,
@@ -262,7 +265,7 @@ impl Transactor {
             partitions: [partition.clone()].into(),
             transaction_version: 0,
         });
-        self.added.push(partition.clone());
+        self.adding = Some(partition.clone());
         self.call = Some(ctx.send(Request::Transaction(request)));
     }
 
@@ -271,15 +274,15 @@ impl Transactor {
             Response::Transaction(txn::Response::Add(error)) => *error,
             _ => ErrorCode::RequestTimedOut,
         };
-        let partition = self.added.last().cloned();
+        let partition = self.adding.take();
         if error.is_err() {
-            self.added.pop();
             if error.class() == Class::Retriable {
                 return ctx.back_off(ADD);
             }
             return self.refused(error, "AddPartitionsToTxn", ctx);
         }
         if let Some(partition) = partition {
+            self.added.push(partition.clone());
             self.transmit(&partition, ctx);
         }
     }

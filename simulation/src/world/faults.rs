@@ -110,12 +110,10 @@ impl World {
         self.is_broker_up = false;
         self.broker_incarnation += 1;
         self.broker.crash(loses_power);
+        self.network.break_all();
         if !loses_power {
             // The kernel closes the connections of a process that is killed.
-            for id in self.pending.keys() {
-                let response = Response::Lost;
-                self.queue.push(self.now + 1, Event::Answer { id: *id, response });
-            }
+            self.reset_connections();
         }
         self.queue.push(self.now + down_ms, Event::StartBroker);
     }
@@ -129,6 +127,8 @@ impl World {
         match self.broker.start(self.now) {
             Ok(outputs) => {
                 self.is_broker_up = true;
+                // It knows nothing of connections from before.
+                self.reset_connections();
                 self.carry_out(outputs);
                 self.memory.restarted();
                 invariant::after_step(&self.broker, &mut self.memory)?;
@@ -141,6 +141,14 @@ impl World {
                 Ok(())
             }
             Err(error) => Err(format!("start: {error}")),
+        }
+    }
+
+    fn reset_connections(&mut self) {
+        for id in self.pending.keys() {
+            let response = Response::Lost;
+            self.queue
+                .push(self.now + 1, Event::Answer { id: *id, response });
         }
     }
 

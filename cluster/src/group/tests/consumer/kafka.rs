@@ -5,12 +5,15 @@
 //! |---|---|
 //! | `run` | a new coordinator |
 //! | `topics VERSION NAME:ID=PARTITIONS...` | the topics of the cluster |
-//! | `pass MS` | time passes |
+//! | `pass MS` | time passes; beside that, 1 ms after each line that shows the group |
 //! | `beat MEMBER EPOCH INSTANCE TIMEOUT NAMES OWNED` | a heartbeat; `-` is empty, `~` not said |
-//! | `= ERROR EPOCH ASSIGNMENT` | its answer |
+//! | `join NEW-MEMBER MEMBER NAMES OWNED`, `sync MEMBER EPOCH`, `alive MEMBER EPOCH`, `leave MEMBER` | requests of the classic protocol |
+//! | `= ERROR EPOCH ASSIGNMENT` | the answer, as much of it as there is |
 //! | `: EPOCH ASSIGNMENT-EPOCH STATE MEMBER...` | the group; of a member its id, epoch, previous epoch, state, what it has and gives up with epochs, what it is to have |
 
 use std::fmt::Write as _;
+
+use bytes::Buf as _;
 
 use super::*;
 use crate::group::consumer::{Member, MemberState};
@@ -105,9 +108,10 @@ fn show_member(id: &str, member: &Member, target: &Assignment) -> String {
     )
 }
 
-fn show_group(harness: &Harness) -> String {
+fn show_group(harness: &Harness, classic: &Classic) -> String {
     let Some(state) = harness.core.durable.consumer_groups().get(GROUP) else {
-        return ": none".to_owned();
+        let is_classic = harness.core.classic(GROUP).is_some();
+        return if is_classic { ": classic" } else { ": none" }.to_owned();
     };
     let mut text = format!(
         ": {} {} {}",
@@ -117,6 +121,7 @@ fn show_group(harness: &Harness) -> String {
     );
     for (id, member) in state.members() {
         let target = state.target(id).cloned().unwrap_or_default();
+        let id = classic.shown(id);
         write!(text, " {}", show_member(id, member, &target)).unwrap();
     }
     text
@@ -141,11 +146,136 @@ fn comes_late(harness: &Harness, request: &ConsumerHeartbeat) -> bool {
     member.is_some_and(|member| member.epoch != request.member_epoch)
 }
 
+/// A subscription of version 1.
+fn subscription_of(names: &[&str], owned: &[(String, Vec<i32>)]) -> Bytes {
+    let all = subscription(names);
+    // The number of owned topics stands last.
+    let mut out = BytesMut::from(&all[..all.len() - 4]);
+    out.put_i32(i32::try_from(owned.len()).unwrap());
+    for (name, partitions) in owned {
+        out.put_i16(i16::try_from(name.len()).unwrap());
+        out.put_slice(name.as_bytes());
+        out.put_i32(i32::try_from(partitions.len()).unwrap());
+        for partition in partitions {
+            out.put_i32(*partition);
+        }
+    }
+    out.freeze()
+}
+
+/// Topics and partitions of an assignment.
+fn read_stored(mut bytes: &[u8]) -> Vec<(String, Vec<i32>)> {
+    let bytes = &mut bytes;
+    bytes.advance(2);
+    let mut topics = Vec::new();
+    for _ in 0..bytes.get_i32() {
+        let length = usize::try_from(bytes.get_i16()).unwrap();
+        let name = String::from_utf8(bytes[..length].to_vec()).unwrap();
+        bytes.advance(length);
+        let partitions = (0..bytes.get_i32()).map(|_| bytes.get_i32()).collect();
+        topics.push((name, partitions));
+    }
+    topics
+}
+
+/// Members of the classic protocol.
+#[derive(Default)]
+struct Classic {
+    /// Ids of members by what they are called in the lines.
+    ids: BTreeMap<String, String>,
+    /// Names of topics that are there.
+    names: BTreeMap<TopicId, String>,
+}
+
+impl Classic {
+    fn id(&self, shown: &str) -> String {
+        let known = self.ids.get(shown);
+        known.cloned().unwrap_or_else(|| shown.to_owned())
+    }
+
+    fn shown<'a>(&'a self, id: &'a str) -> &'a str {
+        let known = self.ids.iter().find(|(_, known)| *known == id);
+        known.map_or(id, |(shown, _)| shown.as_str())
+    }
+
+    fn who(&self, words: &[&str]) -> MemberRef {
+        let generation = words.get(2).map_or(-1, |epoch| epoch.parse().unwrap());
+        member(&self.id(words[1]), generation)
+    }
+
+    fn answer(&mut self, harness: &mut Harness, words: &[&str]) -> String {
+        match words[0] {
+            "join" => self.join(harness, words),
+            "sync" => {
+                let request = Sync {
+                    assignments: Vec::new(),
+                    ..sync(&self.who(words), &[])
+                };
+                let waiter = harness.send(Request::Sync(request));
+                let synced = harness.synced(waiter);
+                let assignment = (synced.error == ErrorCode::None)
+                    .then(|| self.read_assignment(&synced.assignment));
+                let shown = assignment.as_ref().map_or("~".to_owned(), show_assignment);
+                format!("= {} {shown}", synced.error.code())
+            }
+            "alive" => format!("= {}", harness.heartbeat(&self.who(words)).code()),
+            _ => {
+                let left = harness.leave(&[(self.id(words[1]).as_str(), None)]);
+                format!("= {}", left.members[0].1.code())
+            }
+        }
+    }
+
+    fn join(&mut self, harness: &mut Harness, words: &[&str]) -> String {
+        let names: Vec<&str> = words[3].split(',').collect();
+        let owned = read_partitions(words[4]).unwrap();
+        let owned: Vec<(String, Vec<i32>)> = owned
+            .iter()
+            .filter_map(|(topic, partitions)| {
+                let partitions = partitions.iter().map(|it| it.0).collect();
+                Some((self.names.get(topic)?.clone(), partitions))
+            })
+            .collect();
+        let is_new = words[2] == "-";
+        let request = Join {
+            member_id: if is_new {
+                String::new()
+            } else {
+                self.id(words[2])
+            },
+            session_timeout_ms: 45_000,
+            protocols: vec![Protocol {
+                name: "range".into(),
+                metadata: subscription_of(&names, &owned),
+            }],
+            requires_known_member_id: false,
+            ..join(words[1], "")
+        };
+        let waiter = harness.send(Request::Join(request));
+        let joined = harness.joined(waiter);
+        if joined.error == ErrorCode::None {
+            self.ids.insert(words[1].to_owned(), joined.member_id);
+        }
+        format!("= {} {}", joined.error.code(), joined.generation)
+    }
+
+    fn read_assignment(&self, bytes: &[u8]) -> Assignment {
+        let read = read_stored(bytes).into_iter();
+        read.map(|(name, partitions)| {
+            let topic = self.names.iter().find(|(_, known)| **known == name);
+            let partitions = partitions.into_iter().map(PartitionIndex).collect();
+            (*topic.unwrap().0, partitions)
+        })
+        .collect()
+    }
+}
+
 #[test]
 fn answers_and_state_are_those_of_kafka() {
     let mut harness = harness();
     let mut answer = String::new();
     let mut is_late = false;
+    let mut classic = Classic::default();
     let mut trace: Vec<&str> = Vec::new();
     for line in LINES.lines().filter(|line| !line.starts_with('#')) {
         trace.push(line);
@@ -153,9 +283,15 @@ fn answers_and_state_are_those_of_kafka() {
         match words[0] {
             "run" => {
                 harness = super::harness();
+                classic = Classic::default();
                 trace.clear();
             }
-            "topics" => harness.step(Event::TopicsChanged(read_topics(&words[1..]))),
+            "topics" => {
+                let topics = read_topics(&words[1..]);
+                let named = topics.names().filter_map(|name| topics.topic(name));
+                classic.names = named.map(|it| (it.id, it.name.clone())).collect();
+                harness.step(Event::TopicsChanged(topics));
+            }
             "pass" => harness.advance(words[1].parse().unwrap()),
             "beat" => {
                 let request = read_beat(&words[1..]);
@@ -169,7 +305,15 @@ fn answers_and_state_are_those_of_kafka() {
                 assert_eq!(without(&answer), without(line), "{}", trace.join("\n"));
             }
             "=" => assert_eq!(answer, line, "{}", trace.join("\n")),
-            ":" => assert_eq!(show_group(&harness), line, "{}", trace.join("\n")),
+            ":" => {
+                assert_eq!(show_group(&harness, &classic), line, "{}", trace.join("\n"));
+                // No two timers end at the same time.
+                harness.advance(1);
+            }
+            "join" | "sync" | "alive" | "leave" => {
+                is_late = false;
+                answer = classic.answer(&mut harness, &words);
+            }
             other => panic!("{other}"),
         }
     }

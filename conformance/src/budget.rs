@@ -18,6 +18,8 @@ pub struct Budgets {
     pub fixed: BTreeMap<(String, String), u64>,
     /// Client and area to what all their cases may take.
     pub full: BTreeMap<(String, String), u64>,
+    /// How long the test with real faults goes on, `fixed` and `full`.
+    pub chaos: BTreeMap<String, u64>,
 }
 
 impl Budgets {
@@ -33,15 +35,28 @@ impl Budgets {
             let value = table.get(name).and_then(toml::Value::as_table);
             value.with_context(|| format!("no section [{name}]"))
         };
-        let mut whole = BTreeMap::new();
-        for (step, value) in section("whole")? {
-            whole.insert(step.clone(), seconds(value)?);
-        }
+        let plain = |name: &str| {
+            let rows = section(name)?.iter();
+            rows.map(|(row, value)| Ok((row.clone(), seconds(value)?)))
+                .collect::<Result<BTreeMap<_, _>>>()
+        };
         Ok(Self {
-            whole,
+            whole: plain("whole")?,
+            chaos: plain("chaos")?,
             fixed: clients(section("fixed")?)?,
             full: clients(section("full")?)?,
         })
+    }
+
+    /// How long the test with real faults goes on.
+    ///
+    /// # Errors
+    /// It has no row.
+    pub fn chaos(&self, is_full: bool) -> Result<Duration> {
+        let row = if is_full { "full" } else { "fixed" };
+        let seconds = self.chaos.get(row);
+        let seconds = seconds.with_context(|| format!("no budget for chaos {row}"))?;
+        Ok(Duration::from_secs(*seconds))
     }
 
     /// The limit of one client in one area.

@@ -8,6 +8,7 @@
 
 pub mod broker;
 pub mod budget;
+pub mod chaos;
 pub mod command;
 pub mod driver;
 pub mod node;

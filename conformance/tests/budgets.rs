@@ -7,10 +7,13 @@ use milena_conformance::budget::Budgets;
 use milena_conformance::setup;
 
 /// Longest run of `make conformance`, the build included, in seconds.
-const WHOLE_SECONDS_MAX: u64 = 60 * 60;
+const WHOLE_SECONDS_MAX: u64 = 95 * 60;
 
 /// Longest run of the fixed part, in seconds.
-const FIXED_SECONDS_MAX: u64 = 9 * 60;
+const FIXED_SECONDS_MAX: u64 = 12 * 60;
+
+/// What the test with real faults takes after its faults: clients end, and everything is read.
+const CHAOS_END_SECONDS: u64 = 90;
 
 /// Client tests that run at once.
 const AT_ONCE: u64 = 2;
@@ -25,6 +28,8 @@ fn whole_run_fits() -> Result<()> {
     );
     let clients = budgets.full.values().sum::<u64>() / AT_ONCE;
     let given = budgets.whole["clients"];
+    let chaos = budgets.chaos["full"] + CHAOS_END_SECONDS;
+    assert!(chaos <= budgets.whole["chaos"], "{chaos} s of faults");
     assert!(
         clients <= given,
         "budgets.toml [full]: {clients} s of clients, [whole] gives them {given}"
@@ -34,7 +39,10 @@ fn whole_run_fits() -> Result<()> {
 
 #[test]
 fn fixed_part_fits() -> Result<()> {
-    let sum = Budgets::read()?.fixed.values().sum::<u64>() / AT_ONCE;
+    let budgets = Budgets::read()?;
+    // The test with real faults runs beside clients; its end takes some time as well.
+    let chaos = budgets.chaos["fixed"] + CHAOS_END_SECONDS;
+    let sum = (budgets.fixed.values().sum::<u64>() + chaos) / AT_ONCE;
     assert!(
         sum <= FIXED_SECONDS_MAX,
         "budgets.toml [fixed]: {sum} s, at most {FIXED_SECONDS_MAX}: make a case full-only"

@@ -16,6 +16,7 @@
 //! Sources: `OffsetCommitKey.json`, `OffsetCommitValue.json`, `GroupMetadataKey.json`,
 //! `GroupMetadataValue.json` and `GroupCoordinatorRecordHelpers` of Apache Kafka 4.3.
 
+mod assignment;
 mod consumer;
 #[cfg(test)]
 mod consumer_tests;
@@ -31,9 +32,10 @@ use crate::PartitionIndex;
 use crate::wire;
 use crate::wire::{Reader, Writer};
 
+pub use assignment::{CurrentAssignment, TopicPartitions};
 pub use consumer::{
-    ClassicMember, ConsumerMember, ConsumerMetadata, ConsumerRecord, CurrentAssignment,
-    ResolvedExpression, TargetMetadata, TopicMetadata, TopicPartitions,
+    ClassicMember, ConsumerMember, ConsumerMetadata, ConsumerRecord, ResolvedExpression,
+    TargetMetadata, TopicMetadata,
 };
 pub use metadata::{GroupMetadata, Member};
 pub use offset::{OffsetCommit, OffsetKey};

@@ -1,9 +1,9 @@
 //! What clients know for certain: the values that were sent, what became of them, and what was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use milena_protocol::batch::{BatchBuilder, Compression};
-use milena_protocol::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition};
+use milena_protocol::{Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition};
 
 /// What has become of something as its client knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub(crate) struct Truth {
     pub(crate) read_committed: BTreeMap<u64, Offset>,
     /// Outputs of copiers by the number of what they copy: input by output.
     pub(crate) copies: BTreeMap<u64, BTreeMap<u64, u64>>,
+    /// The last acknowledged offset of groups.
+    committed: BTreeMap<(String, PartitionIndex), Offset>,
+    /// Owners of partitions by group and generation.
+    owners: BTreeMap<(String, i32, PartitionIndex), String>,
     /// The wall clock of the broker was set.
     pub(crate) is_clock_wrong: bool,
     /// Log starts that DeleteRecords asked for, whatever became of it.
@@ -116,6 +120,42 @@ impl Truth {
         // Until somebody asks to commit it, it cannot be committed.
         self.transactions.insert(number, Fate::Failed);
         number
+    }
+
+    /// A commit of a group was acknowledged.
+    pub(crate) fn commit(&mut self, group: &str, partition: PartitionIndex, offset: Offset) {
+        let key = (group.to_owned(), partition);
+        let known = self.committed.entry(key).or_insert(offset);
+        *known = offset.max(*known);
+    }
+
+    /// The commits of a group that were acknowledged so far.
+    pub(crate) fn commits(&self, group: &str) -> BTreeMap<PartitionIndex, Offset> {
+        let of_group = self.committed.iter().filter(|((of, _), _)| of == group);
+        of_group
+            .map(|((_, partition), offset)| (*partition, *offset))
+            .collect()
+    }
+
+    /// A member has partitions in a generation.
+    pub(crate) fn own(
+        &mut self,
+        group: &str,
+        generation: i32,
+        member: &str,
+        partitions: &BTreeSet<PartitionIndex>,
+    ) {
+        for partition in partitions {
+            let key = (group.to_owned(), generation, *partition);
+            let owner = self.owners.entry(key).or_insert_with(|| member.to_owned());
+            if owner != member {
+                let text = format!(
+                    "{group} generation {generation}: {partition} belongs to {owner} and {member}"
+                );
+                self.violation(text);
+                return;
+            }
+        }
     }
 
     /// A value is a copy of another.

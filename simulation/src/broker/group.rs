@@ -50,6 +50,13 @@ pub(crate) struct Shard {
     tick_at: Option<Timestamp>,
 }
 
+impl Shard {
+    /// True where it has loaded.
+    pub(crate) const fn is_serving(&self) -> bool {
+        self.loading_until.is_none()
+    }
+}
+
 /// Settings that fit a world of a minute.
 fn config() -> Config {
     Config {

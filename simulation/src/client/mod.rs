@@ -1,12 +1,15 @@
 //! Clients as models: what stock clients do, reduced to when they send what.
 
 mod admin;
+mod member;
+mod membership;
 mod producer;
 mod reader;
 mod source;
 mod transactor;
 
 pub(crate) use admin::Admin;
+pub(crate) use member::Member;
 pub(crate) use producer::Producer;
 pub(crate) use reader::Reader;
 pub(crate) use transactor::{Habit, Transactor};

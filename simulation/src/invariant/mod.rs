@@ -6,8 +6,10 @@ mod copied;
 mod coordinator;
 mod durable;
 mod order;
+mod owner;
 mod positions;
 mod replayed;
+mod stable;
 
 use crate::broker::Broker;
 use crate::truth::Truth;
@@ -17,6 +19,7 @@ use positions::Seen;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     seen: Seen,
+    epochs: owner::Epochs,
 }
 
 type OfStep = fn(&Broker, &mut Memory) -> Result<(), String>;
@@ -26,6 +29,7 @@ type OfStart = fn(&Broker, &Truth) -> Result<(), String>;
 const STEPS: &[(&str, OfStep)] = &[
     ("positions", positions::check),
     ("coordinator", coordinator::check),
+    ("owner", owner::check),
 ];
 
 /// After every start of the broker, and at the end.
@@ -36,7 +40,11 @@ const STARTS: &[(&str, OfStart)] = &[
 ];
 
 /// At the end, when everything has come to rest.
-const ENDS: &[(&str, OfStart)] = &[("atomic", atomic::check), ("copied", copied::check)];
+const ENDS: &[(&str, OfStart)] = &[
+    ("atomic", atomic::check),
+    ("copied", copied::check),
+    ("stable", stable::check),
+];
 
 /// Checks what holds after every step.
 ///
@@ -69,9 +77,4 @@ fn check_all(table: &[(&str, OfStart)], broker: &Broker, truth: &Truth) -> Resul
     table.iter().try_for_each(|(name, check)| {
         check(broker, truth).map_err(|error| format!("{name}: {error}"))
     })
-}
-
-impl Memory {
-    /// The broker has started anew.
-    pub(crate) fn restarted(&mut self) {}
 }

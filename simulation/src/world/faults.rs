@@ -130,7 +130,6 @@ impl World {
                 // It knows nothing of connections from before.
                 self.reset_connections();
                 self.carry_out(outputs);
-                self.memory.restarted();
                 invariant::after_step(&self.broker, &mut self.memory)?;
                 invariant::after_start(&self.broker, &self.truth)
             }

@@ -1,6 +1,6 @@
 //! Who lives in a world.
 
-use crate::client::{Admin, Client, Habit, Producer, Reader, Transactor};
+use crate::client::{Admin, Client, Habit, Member, Producer, Reader, Transactor};
 use crate::layout;
 use crate::random::Random;
 
@@ -24,6 +24,15 @@ pub(super) fn draw(random: &mut Random) -> Vec<Box<dyn Client>> {
         clients.push(Box::new(Reader::new(name, is_committed, partitions)));
     }
     transactors(random, &mut clients);
+    for number in 0..random.between(0, 2) {
+        let is_classic = random.chance(50);
+        let is_committed = random.chance(50);
+        for member in 0..random.between(1, 3) {
+            let name = format!("member-{number}-{member}");
+            let group = format!("group-{number}");
+            clients.push(Box::new(Member::new(name, group, is_classic, is_committed)));
+        }
+    }
     if random.chance(30) {
         clients.push(Box::new(Admin::new("admin".to_owned())));
     }

@@ -1,5 +1,6 @@
 //! Tests of the shell, on a broker of their own.
 
+mod consumer;
 mod damage;
 
 use std::path::Path;

@@ -1,0 +1,111 @@
+//! Groups of the consumer protocol over a restart, and commits that come together.
+
+use std::collections::BTreeSet;
+
+use milena_cluster::group::{ConsumerHeartbeat, ConsumerHeartbeatResult};
+
+use super::*;
+
+fn heartbeat(member_id: &str, epoch: i32, joins: bool) -> Request {
+    Request::ConsumerHeartbeat(ConsumerHeartbeat {
+        group: GROUP.into(),
+        member_id: member_id.into(),
+        member_epoch: epoch,
+        group_instance_id: None,
+        rack_id: None,
+        rebalance_timeout_ms: if joins { 60_000 } else { -1 },
+        subscribed_topic_names: joins.then(|| vec![TOPIC.into()]),
+        subscribed_topic_regex: None,
+        server_assignor: None,
+        owned_partitions: joins.then(Vec::new),
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        new_member_uuid: Uuid::new_v4(),
+        makes_member_id: true,
+    })
+}
+
+async fn beat(broker: &Arc<Broker>, request: Request) -> ConsumerHeartbeatResult {
+    match ask(broker, request).await {
+        Response::ConsumerHeartbeat(result) => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn members_outlive_the_broker() {
+    run(|directory| async move {
+        let first = broker(directory.path()).await;
+        first.create_topic(CONSUMER_OFFSETS).await.unwrap();
+        first.create_topic(TOPIC).await.unwrap();
+        let joined = beat(&first, heartbeat("member", 0, true)).await;
+        assert_eq!(joined.error, ErrorCode::None, "{joined:?}");
+        let id = first.image().topic(TOPIC).unwrap().id;
+        let assigned = joined.assignment.expect("an assignment");
+        assert_eq!(assigned[&id], BTreeSet::from([PartitionIndex(0)]));
+        end(first).await;
+
+        let second = broker(directory.path()).await;
+        let epoch = joined.member_epoch;
+        let stays = beat(&second, heartbeat("member", epoch, false)).await;
+        assert_eq!((stays.error, stays.member_epoch), (ErrorCode::None, epoch));
+        let described = second.groups().describe_consumer(&[GROUP.into()]);
+        assert_eq!(described[0].state, "Stable");
+        assert_eq!(described[0].members[0].assignment[0].topic_name, TOPIC);
+        let left = beat(&second, heartbeat("member", -1, false)).await;
+        assert_eq!((left.error, left.member_epoch), (ErrorCode::None, -1));
+        end(second).await;
+    });
+}
+
+/// A commit of the group for one partition.
+fn commit_to(index: i32, offset: i64) -> Request {
+    let mut request = commit(nobody(), TopicId::ZERO, offset);
+    if let Request::CommitOffsets(commit) = &mut request {
+        commit.topics[0].partitions[0].partition = PartitionIndex(index);
+    }
+    request
+}
+
+#[test]
+fn commits_that_come_together_are_all_stored() {
+    run(|directory| async move {
+        let first = broker(directory.path()).await;
+        first.create_topic(CONSUMER_OFFSETS).await.unwrap();
+        let count = 300;
+        let commits = (0..count).map(|index| {
+            let broker = Arc::clone(&first);
+            async move { committed(&broker, commit_to(index, i64::from(index))).await }
+        });
+        let tracker = tokio_util::task::TaskTracker::new();
+        let tasks: Vec<_> = commits.map(|commit| tracker.spawn(commit)).collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), ErrorCode::None);
+        }
+        let shard = first.groups().shard_of(GROUP).expect("a shard");
+        let log_end = shard.partition().log_end();
+        drop(shard);
+        assert_eq!(log_end, Offset(i64::from(count)));
+        end(first).await;
+
+        let second = broker(directory.path()).await;
+        let topic = TopicPartitions {
+            name: TOPIC.into(),
+            id: TopicId::ZERO,
+            partitions: (0..count).map(PartitionIndex).collect(),
+        };
+        let fetch = Request::FetchOffsets(FetchOffsets {
+            group: GROUP.into(),
+            topics: Some(vec![topic]),
+            member: None,
+            require_stable: true,
+        });
+        let Response::FetchOffsets(fetched) = ask(&second, fetch).await else {
+            panic!("a fetch");
+        };
+        for (index, partition) in (0..count).zip(&fetched.topics[0].partitions) {
+            assert_eq!(partition.offset, Offset(i64::from(index)));
+        }
+        end(second).await;
+    });
+}

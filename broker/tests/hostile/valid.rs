@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
+use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions as OwnedPartitions;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_records_request::{
@@ -19,9 +20,10 @@ use kafka_protocol::messages::offset_commit_request::{
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    AlterClientQuotasRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
-    FetchRequest, GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    JoinGroupRequest, ListOffsetsRequest, OffsetCommitRequest, ProduceRequest, SyncGroupRequest,
+    AlterClientQuotasRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, FetchRequest, GroupId,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    ListOffsetsRequest, OffsetCommitRequest, ProduceRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use milena_protocol::api;
@@ -128,6 +130,43 @@ fn of_groups() -> Vec<Vec<u8>> {
         seed(4, &heartbeat),
     ];
     seeds.extend([7, 8, 9].map(|version| seed(version, &commit)));
+    seeds.extend(of_consumers());
+    seeds
+}
+
+/// Requests of members of the consumer protocol: one that joins, one that has something, and one
+/// that leaves, of groups that are there and of the one of the classic members.
+fn of_consumers() -> Vec<Vec<u8>> {
+    let join = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("hostile-consumers")))
+        .with_member_id(text("member"))
+        .with_instance_id(Some(text("instance")))
+        .with_rack_id(Some(text("rack")))
+        .with_rebalance_timeout_ms(10_000)
+        .with_subscribed_topic_names(Some(vec![TOPIC]))
+        .with_server_assignor(Some(text("range")))
+        .with_topic_partitions(Some(Vec::new()));
+    let pattern = join
+        .clone()
+        .with_member_id(text("other"))
+        .with_instance_id(None)
+        .with_subscribed_topic_regex(Some(text("h(o|x)s[a-z]{1,9}e$")));
+    let owned = OwnedPartitions::default()
+        .with_topic_id(uuid::Uuid::from_u128(7))
+        .with_partitions(vec![0, 1, -1]);
+    let stays = join
+        .clone()
+        .with_member_epoch(1)
+        .with_topic_partitions(Some(vec![owned]));
+    let leaves = join.clone().with_member_epoch(-2);
+    let classic = join.clone().with_group_id(GROUP);
+    let describe =
+        ConsumerGroupDescribeRequest::default().with_group_ids(vec![join.group_id.clone()]);
+    let mut seeds: Vec<_> = [&join, &stays, &leaves, &classic]
+        .map(|request| seed(0, request))
+        .into();
+    seeds.extend([&join, &pattern, &stays].map(|request| seed(1, request)));
+    seeds.push(seed(1, &describe));
     seeds
 }
 

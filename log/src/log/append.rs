@@ -7,7 +7,7 @@ use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use super::Log;
 use super::batch_group::{Group, Ready, Relation};
 use crate::error::{AppendError, StorageError};
-use crate::producer_state::{Check, Origin};
+use crate::producer_state::Check;
 use crate::segment::name::Kind;
 use crate::validate::ValidBatch;
 
@@ -183,9 +183,10 @@ impl Log {
         }
     }
 
+    /// Batches of a coordinator have no sequences to know them by.
     fn is_duplicate(&self, batch: &ValidBatch) -> bool {
         matches!(
-            self.producers.check(&batch.header, Origin::Client),
+            self.producers.check(&batch.header, batch.origin),
             Check::Duplicate { .. }
         )
     }

@@ -87,6 +87,14 @@ pub(crate) struct Fetched {
 }
 
 impl Request {
+    /// True for what goes to a coordinator, on a connection of its own.
+    pub(crate) const fn is_for_coordinator(&self) -> bool {
+        matches!(
+            self,
+            Self::CommitInTransaction { .. } | Self::Transaction(_) | Self::Group { .. }
+        )
+    }
+
     /// Name of the API, for traces.
     pub(crate) const fn name(&self) -> &'static str {
         match self {

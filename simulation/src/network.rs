@@ -49,14 +49,14 @@ impl Network {
         self.delay_ms = DELAY_MS;
     }
 
-    /// The connection that a client uses now.
-    pub(crate) fn connection(&self, client: usize) -> u64 {
-        self.current.get(&client).copied().unwrap_or(0)
+    /// The connection that a client uses now on one of its wires.
+    pub(crate) fn connection(&self, wire: usize) -> u64 {
+        self.current.get(&wire).copied().unwrap_or(0)
     }
 
     /// The client gives its connection up. What is under way on it may still arrive.
-    pub(crate) fn reconnect(&mut self, client: usize) {
-        *self.current.entry(client).or_insert(0) += 1;
+    pub(crate) fn reconnect(&mut self, wire: usize) {
+        *self.current.entry(wire).or_insert(0) += 1;
     }
 
     /// The broker is gone: nothing that is sent on an open connection arrives.
@@ -67,10 +67,10 @@ impl Network {
     }
 
     /// When a message that is sent at `now` arrives; none where it never does.
-    pub(crate) fn send(&mut self, client: usize, connection: u64, way: Way, now: i64) -> Option<i64> {
+    pub(crate) fn send(&mut self, wire: usize, connection: u64, way: Way, now: i64) -> Option<i64> {
         let delay = self.random.between(0, self.delay_ms);
         let is_lost = self.random.chance(self.loss_percent);
-        let entry = self.connections.entry((client, connection)).or_default();
+        let entry = self.connections.entry((wire, connection)).or_default();
         entry.is_broken |= is_lost;
         if entry.is_broken {
             return None;

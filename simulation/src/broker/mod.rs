@@ -153,6 +153,8 @@ pub(crate) struct Broker {
     guards: BTreeMap<(i32, ProducerId), VerificationGuard>,
     jobs: BTreeMap<u64, transaction::Job>,
     own: u64,
+    /// A group coordinator has heard of an append or a timer in the last step.
+    pub(crate) has_changed_groups: bool,
     pub(crate) clock: Clock,
     random: Random,
     /// Longest duration of a sync in milliseconds.
@@ -201,6 +203,7 @@ impl Broker {
             guards: BTreeMap::new(),
             jobs: BTreeMap::new(),
             own: 0,
+            has_changed_groups: false,
             clock: Clock::default(),
             random: random.fork(),
             sync_ms_max: 4,
@@ -214,6 +217,7 @@ impl Broker {
     /// Handles what happened at `now` of the world.
     pub(crate) fn step(&mut self, now: i64, input: Input) -> Vec<Output> {
         self.clock.advance(now);
+        self.has_changed_groups = false;
         match input {
             Input::Request { id, request } => self.request(id, request),
             Input::BeginSync(partition) => self.begin_sync(&partition),

@@ -157,7 +157,19 @@ impl Broker {
         let is_stable = |partition: &Partition| {
             !partition.is_behind() && partition.log.last_stable() == partition.log.log_end()
         };
-        partitions.all(is_stable) && self.open_transactions().is_empty()
+        partitions.all(is_stable)
+            && self.open_transactions().is_empty()
+            && self.restless_groups().is_empty()
+    }
+
+    /// Groups with members that are not stable.
+    pub(crate) fn restless_groups(&self) -> Vec<String> {
+        let shards = self.groups.values();
+        let listed = shards.flat_map(|shard| shard.core.list(&[], &[]).unwrap_or_default());
+        listed
+            .filter(|group| !["Stable", "Empty", "Dead"].contains(&group.state))
+            .map(|group| format!("{} {}", group.group, group.state))
+            .collect()
     }
 
     /// What is still under way.
@@ -169,6 +181,7 @@ impl Broker {
             .map(|(name, _)| name.to_string())
             .collect();
         let open = self.open_transactions();
-        format!("not stable: {behind:?}, open: {open:?}")
+        let groups = self.restless_groups();
+        format!("not stable: {behind:?}, open: {open:?}, groups: {groups:?}")
     }
 }

@@ -1,7 +1,7 @@
 //! An idempotent producer: batches in flight by partition, retried in order until they are
 //! acknowledged (KIP-98).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use milena_protocol::error_code::Class;
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Sequence, TopicPartition};
@@ -28,6 +28,8 @@ struct Batch {
 struct Lane {
     batches: VecDeque<Batch>,
     next: i32,
+    /// A batch is sent again: until it is acknowledged, nothing behind it leaves.
+    is_retrying: bool,
 }
 
 /// The producer.
@@ -42,6 +44,8 @@ pub(crate) struct Producer {
     depth: usize,
     left: u64,
     is_stopped: bool,
+    /// Pauses before retries that are under way, by tag: one of each is enough.
+    waits: BTreeSet<u64>,
 }
 
 impl Producer {
@@ -56,6 +60,13 @@ impl Producer {
             depth,
             left: batches,
             is_stopped: false,
+            waits: BTreeSet::new(),
+        }
+    }
+
+    fn back_off(&mut self, tag: u64, ctx: &mut Context<'_>) {
+        if self.waits.insert(tag) {
+            ctx.back_off(tag);
         }
     }
 
@@ -104,7 +115,8 @@ impl Producer {
         let Some(lane) = self.lanes.get_mut(partition) else {
             return;
         };
-        for waiting in &mut lane.batches {
+        let most = if lane.is_retrying { 1 } else { usize::MAX };
+        for waiting in lane.batches.iter_mut().take(most) {
             if waiting.call.is_none() {
                 let writer = Writer {
                     id,
@@ -138,17 +150,21 @@ impl Producer {
                 if let Some(batch) = lane.batches.remove(at) {
                     ctx.truth.acknowledge(&batch.values, base);
                 }
+                if std::mem::take(&mut lane.is_retrying) {
+                    self.transmit(partition, ctx);
+                }
                 return;
             }
             Err(error) => error,
         };
+        lane.is_retrying = true;
         if let Some(batch) = lane.batches.get_mut(at) {
             batch.call = None;
         }
         let index = u64::try_from(partition.partition.0).unwrap_or(0);
         let is_out_of_order = error == ErrorCode::OutOfOrderSequenceNumber;
         if error.class() == Class::Retriable || (is_out_of_order && at > 0) {
-            return ctx.back_off(RETRY + index);
+            return self.back_off(RETRY + index, ctx);
         }
         // The oldest batch is refused: what was acknowledged before it must be gone.
         ctx.truth.violation(format!(
@@ -166,11 +182,13 @@ impl Client for Producer {
     }
 
     fn start(&mut self, ctx: &mut Context<'_>) {
+        self.waits.clear();
         self.init(ctx);
         ctx.pause(1, SEND);
     }
 
     fn wake(&mut self, tag: u64, ctx: &mut Context<'_>) {
+        self.waits.remove(&tag);
         match tag {
             SEND => self.send_next(ctx),
             INIT => self.init = Some(ctx.send(Request::ProducerId)),
@@ -191,7 +209,7 @@ impl Client for Producer {
                     id,
                     epoch,
                 } => self.identity = Some((id, epoch)),
-                _ => ctx.back_off(INIT),
+                _ => self.back_off(INIT, ctx),
             }
             return;
         }

@@ -1,7 +1,7 @@
 //! A transactional producer: begins, writes to several partitions, ends, over and over. It may copy:
 //! what it reads goes out in the same transaction as the offsets (KIP-98, KIP-447, KIP-890).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use milena_cluster::transaction as txn;
 use milena_protocol::error_code::Class;
@@ -78,6 +78,8 @@ pub(crate) struct Transactor {
     must_init: bool,
     source: Option<Source>,
     is_stopped: bool,
+    /// Pauses before retries that are under way, by tag: one of each is enough.
+    waits: BTreeSet<u64>,
 }
 
 impl Transactor {
@@ -103,6 +105,13 @@ impl Transactor {
             must_init: false,
             source,
             is_stopped: false,
+            waits: BTreeSet::new(),
+        }
+    }
+
+    fn back_off(&mut self, tag: u64, ctx: &mut Context<'_>) {
+        if self.waits.insert(tag) {
+            ctx.back_off(tag);
         }
     }
 
@@ -134,7 +143,7 @@ impl Transactor {
             _ => {
                 // It may still arrive, and fence what comes after it.
                 self.habit.is_alone = false;
-                return ctx.back_off(INIT);
+                return self.back_off(INIT, ctx);
             }
         };
         if result.error.is_err() {
@@ -143,7 +152,7 @@ impl Transactor {
                 ctx.truth
                     .violation(format!("{}: InitProducerId is refused: {error}", self.name));
             }
-            return ctx.back_off(INIT);
+            return self.back_off(INIT, ctx);
         }
         self.producer = Some(result.producer);
         self.process = ctx.truth.process();
@@ -257,7 +266,8 @@ impl Transactor {
             return;
         };
         if self.call.is_some() {
-            return ctx.pause(5, RETRY + u64::try_from(partition.partition.0).unwrap_or(0));
+            let index = u64::try_from(partition.partition.0).unwrap_or(0);
+            return self.back_off(RETRY + index, ctx);
         }
         let request = txn::Request::Add(txn::AddPartitions {
             transactional_id: self.habit.transactional_id.clone(),
@@ -277,7 +287,7 @@ impl Transactor {
         let partition = self.adding.take();
         if error.is_err() {
             if error.class() == Class::Retriable {
-                return ctx.back_off(ADD);
+                return self.back_off(ADD, ctx);
             }
             return self.refused(error, "AddPartitionsToTxn", ctx);
         }
@@ -314,7 +324,7 @@ impl Transactor {
                     first.call = None;
                 }
                 if error.class() == Class::Retriable {
-                    ctx.back_off(RETRY + index);
+                    self.back_off(RETRY + index, ctx);
                 } else {
                     self.refused(error, "Produce", ctx);
                 }
@@ -402,11 +412,11 @@ impl Transactor {
         };
         let result = match response {
             Response::Transaction(txn::Response::End(result)) => *result,
-            _ => return ctx.back_off(END),
+            _ => return self.back_off(END, ctx),
         };
         let error = result.error;
         if error.class() == Class::Retriable {
-            return ctx.back_off(END);
+            return self.back_off(END, ctx);
         }
         if error.is_err() {
             self.phase = Phase::Open;
@@ -444,7 +454,7 @@ impl Transactor {
                 let after_ms = ctx.random.between(1, 60);
                 ctx.pause(after_ms, WORK);
             }
-            Err(error) if error.class() == Class::Retriable => ctx.back_off(SOURCE),
+            Err(error) if error.class() == Class::Retriable => self.back_off(SOURCE, ctx),
             Err(error) => self.refused(error, "TxnOffsetCommit", ctx),
         }
         true
@@ -466,6 +476,7 @@ impl Client for Transactor {
     }
 
     fn start(&mut self, ctx: &mut Context<'_>) {
+        self.waits.clear();
         if self.phase == Phase::Initialising {
             self.habit.is_alone = false;
         }
@@ -473,6 +484,7 @@ impl Client for Transactor {
     }
 
     fn wake(&mut self, tag: u64, ctx: &mut Context<'_>) {
+        self.waits.remove(&tag);
         match tag {
             INIT if self.phase == Phase::Initialising => self.init(ctx),
             WORK => self.work(ctx),

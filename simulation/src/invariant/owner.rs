@@ -9,6 +9,9 @@ use crate::broker::Broker;
 pub(super) type Epochs = BTreeMap<String, i32>;
 
 pub(super) fn check(broker: &Broker, memory: &mut Memory) -> Result<(), String> {
+    if !broker.has_changed_groups {
+        return Ok(());
+    }
     for shard in broker.groups.values() {
         if !shard.is_serving() {
             continue;

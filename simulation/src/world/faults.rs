@@ -111,6 +111,7 @@ impl World {
         self.broker_incarnation += 1;
         self.broker.crash(loses_power);
         self.network.break_all();
+        self.answers.clear();
         if !loses_power {
             // The kernel closes the connections of a process that is killed.
             self.reset_connections();

@@ -3,7 +3,7 @@
 mod faults;
 mod people;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::broker::{Broker, Input, Output};
 use crate::client::{Action, Client, Context};
@@ -58,6 +58,7 @@ struct Origin {
     client: usize,
     incarnation: u64,
     call: u64,
+    wire: usize,
     connection: u64,
 }
 
@@ -82,6 +83,9 @@ pub(crate) struct World {
     broker_incarnation: u64,
     processes: Vec<Process>,
     pending: BTreeMap<u64, Origin>,
+    /// By wire and connection the requests that the broker has taken, in order, with their answers:
+    /// these leave in that order.
+    answers: BTreeMap<(usize, u64), VecDeque<(u64, Option<Response>)>>,
     next_id: u64,
     pub(crate) faults: Vec<Fault>,
     kept: BTreeSet<usize>,
@@ -125,6 +129,7 @@ impl World {
             broker_incarnation: 0,
             processes: processes.collect(),
             pending: BTreeMap::new(),
+            answers: BTreeMap::new(),
             next_id: 0,
             faults,
             kept,
@@ -233,6 +238,10 @@ impl World {
 
     fn arrive(&mut self, id: u64, request: Request) -> Result<(), String> {
         if self.is_broker_up {
+            if let Some(origin) = self.pending.get(&id) {
+                let key = (origin.wire, origin.connection);
+                self.answers.entry(key).or_default().push_back((id, None));
+            }
             return self.step_broker(Input::Request { id, request });
         }
         let response = Response::Lost;
@@ -262,20 +271,27 @@ impl World {
                     self.queue
                         .push(self.now + after_ms, Event::Broker { incarnation, input });
                 }
-                Output::Reply { id, response } => {
-                    let Some(origin) = self.pending.get(&id) else {
-                        continue;
-                    };
-                    let arrives = self.network.send(
-                        origin.client,
-                        origin.connection,
-                        Way::ToClient,
-                        self.now,
-                    );
-                    if let Some(at) = arrives {
-                        self.queue.push(at, Event::Answer { id, response });
-                    }
-                }
+                Output::Reply { id, response } => self.reply(id, response),
+            }
+        }
+    }
+
+    /// An answer is ready; it leaves after those to earlier requests of its connection.
+    fn reply(&mut self, id: u64, response: Response) {
+        let Some(origin) = self.pending.get(&id) else {
+            return;
+        };
+        let (wire, connection) = (origin.wire, origin.connection);
+        let Some(answers) = self.answers.get_mut(&(wire, connection)) else {
+            return;
+        };
+        if let Some(slot) = answers.iter_mut().find(|(of, _)| *of == id) {
+            slot.1 = Some(response);
+        }
+        while let Some((id, Some(response))) = answers.pop_front_if(|(_, it)| it.is_some()) {
+            let arrives = self.network.send(wire, connection, Way::ToClient, self.now);
+            if let Some(at) = arrives {
+                self.queue.push(at, Event::Answer { id, response });
             }
         }
     }
@@ -307,7 +323,7 @@ impl World {
             ),
         );
         if is_lost {
-            self.reconnect(origin.client, origin.connection);
+            self.reconnect(origin.wire, origin.connection);
         }
         self.with_client(origin.client, |client, ctx| {
             client.answer(origin.call, response, ctx);
@@ -315,12 +331,13 @@ impl World {
     }
 
     /// The client gives a connection up, and with it all that it waits for there.
-    fn reconnect(&mut self, client: usize, connection: u64) {
-        if connection == self.network.connection(client) {
-            self.network.reconnect(client);
+    fn reconnect(&mut self, wire: usize, connection: u64) {
+        self.answers.remove(&(wire, connection));
+        if connection == self.network.connection(wire) {
+            self.network.reconnect(wire);
         }
         for (id, origin) in &self.pending {
-            if origin.client == client && origin.connection == connection {
+            if origin.wire == wire && origin.connection == connection {
                 let response = Response::Lost;
                 self.queue.push(self.now, Event::Answer { id: *id, response });
             }
@@ -357,7 +374,8 @@ impl World {
         process.incarnation += 1;
         let name = process.client.name();
         self.trace.note(self.now, format_args!("{name} starts"));
-        self.network.reconnect(client);
+        self.network.reconnect(2 * client);
+        self.network.reconnect(2 * client + 1);
         self.with_client(client, |client, ctx| client.start(ctx));
     }
 
@@ -397,13 +415,16 @@ impl World {
         let Some(process) = self.processes.get(client) else {
             return;
         };
-        let connection = self.network.connection(client);
+        // One connection for data, and one to coordinators.
+        let wire = 2 * client + usize::from(request.is_for_coordinator());
+        let connection = self.network.connection(wire);
         let id = self.next_id;
         self.next_id += 1;
         let origin = Origin {
             client,
             incarnation: process.incarnation,
             call,
+            wire,
             connection,
         };
         self.pending.insert(id, origin);
@@ -411,7 +432,7 @@ impl World {
             self.now,
             format_args!("{} #{call} -> {}", process.client.name(), request.name()),
         );
-        let arrives = self.network.send(client, connection, Way::ToBroker, self.now);
+        let arrives = self.network.send(wire, connection, Way::ToBroker, self.now);
         if let Some(at) = arrives {
             self.queue.push(at, Event::Arrive { id, request });
         }

@@ -1,4 +1,4 @@
-//! FindCoordinator (10): which broker keeps a group (KIP-699 for several keys).
+//! FindCoordinator (10): which broker keeps a group or a transactional id (KIP-699 for several keys).
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use milena_protocol::ErrorCode;
-use milena_protocol::stored::group;
+use milena_protocol::stored::group::partition_for;
 
 use super::{Api, Context};
 use crate::api::metadata::listener_name;
 use crate::broker::Broker;
-use crate::topics::CONSUMER_OFFSETS;
+use crate::topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 
 /// First version with several keys.
 const BATCH_FROM: i16 = 4;
@@ -91,38 +91,35 @@ async fn find(
     key: &str,
 ) -> Result<Found, (ErrorCode, String)> {
     let unavailable = |message: &str| (ErrorCode::CoordinatorNotAvailable, message.to_owned());
-    match key_type {
-        GROUP => {}
-        TRANSACTION => return Err(unavailable("transactions are not served yet")),
+    let name = match key_type {
+        GROUP => CONSUMER_OFFSETS,
+        TRANSACTION => TRANSACTION_STATE,
         _ => {
             let message = format!("coordinators of type {key_type} are not served");
             return Err((ErrorCode::InvalidRequest, message));
         }
-    }
-    if broker.image().topic(CONSUMER_OFFSETS).is_none() {
-        broker
-            .create_topic(CONSUMER_OFFSETS)
-            .await
-            .map_err(|error| {
-                let reason = error
-                    .message
-                    .unwrap_or_else(|| error.code.name().to_owned());
-                tracing::warn!(reason, "the topic {CONSUMER_OFFSETS} could not be made");
-                (ErrorCode::CoordinatorNotAvailable, reason)
-            })?;
+    };
+    if broker.image().topic(name).is_none() {
+        broker.create_topic(name).await.map_err(|error| {
+            let reason = error
+                .message
+                .unwrap_or_else(|| error.code.name().to_owned());
+            tracing::warn!(reason, "the topic {name} could not be made");
+            (ErrorCode::CoordinatorNotAvailable, reason)
+        })?;
     }
     let image = broker.image();
     let topic = image
-        .topic(CONSUMER_OFFSETS)
-        .ok_or_else(|| unavailable("the topic of the offsets is missing"))?;
-    let index = group::partition_for(key, topic.partition_count());
+        .topic(name)
+        .ok_or_else(|| unavailable("the topic of the coordinators is missing"))?;
+    let index = partition_for(key, topic.partition_count());
     let leader = topic
         .partition(index)
         .and_then(|partition| partition.leader);
     let leader = leader.and_then(|leader| image.broker(leader));
     let endpoint = leader.and_then(|leader| Some((leader.id, leader.endpoint(listener)?)));
     let (id, endpoint) =
-        endpoint.ok_or_else(|| unavailable("the partition of the group has no leader"))?;
+        endpoint.ok_or_else(|| unavailable("the partition of the coordinator has no leader"))?;
     Ok(Found {
         id: id.0,
         host: endpoint.host.clone(),

@@ -1,12 +1,16 @@
-//! InitProducerId (22): gives an idempotent producer its id (KIP-98).
+//! InitProducerId (22): an id and an epoch to produce with (KIP-98, KIP-360, KIP-890).
 
 use std::sync::Arc;
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
+use milena_cluster::transaction::{InitProducerId as Init, Producer, Request, Response};
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId as Id};
 
 use super::{Api, Context};
 use crate::broker::Broker;
+
+/// First version whose clients know `PRODUCER_FENCED`.
+const FENCED_FROM: i16 = 4;
 
 pub(crate) struct InitProducerId;
 
@@ -15,15 +19,15 @@ impl Api for InitProducerId {
 
     async fn handle(
         broker: &Arc<Broker>,
-        _context: &Context,
+        context: &Context,
         request: InitProducerIdRequest,
     ) -> InitProducerIdResponse {
         match init(broker, &request).await {
-            Ok((id, epoch)) => InitProducerIdResponse::default()
-                .with_producer_id(ProducerId(id.0))
-                .with_producer_epoch(epoch.0),
+            Ok(producer) => InitProducerIdResponse::default()
+                .with_producer_id(ProducerId(producer.id.0))
+                .with_producer_epoch(producer.epoch.0),
             Err(error) => InitProducerIdResponse::default()
-                .with_error_code(error.code())
+                .with_error_code(told(error, context.version, FENCED_FROM).code())
                 .with_producer_id(ProducerId(Id::NONE.0))
                 .with_producer_epoch(ProducerEpoch::NONE.0),
         }
@@ -34,21 +38,45 @@ impl Api for InitProducerId {
     }
 }
 
+/// Clients of versions before `from` know `INVALID_PRODUCER_EPOCH` only.
+pub(super) fn told(error: ErrorCode, version: i16, from: i16) -> ErrorCode {
+    match error {
+        ErrorCode::ProducerFenced if version < from => ErrorCode::InvalidProducerEpoch,
+        error => error,
+    }
+}
+
 /// A producer without transactions gets a new id each time, also where it names an old one: its
 /// epoch is its own affair.
 async fn init(
     broker: &Arc<Broker>,
     request: &InitProducerIdRequest,
-) -> Result<(Id, ProducerEpoch), ErrorCode> {
-    let names_id = request.producer_id.0 != Id::NONE.0;
-    let names_epoch = request.producer_epoch != ProducerEpoch::NONE.0;
+) -> Result<Producer, ErrorCode> {
+    let named = Producer {
+        id: Id(request.producer_id.0),
+        epoch: ProducerEpoch(request.producer_epoch),
+    };
+    let names_id = named.id != Id::NONE;
+    let names_epoch = named.epoch != ProducerEpoch::NONE;
     if names_id != names_epoch {
         return Err(ErrorCode::InvalidRequest);
     }
-    match &request.transactional_id {
-        Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
-        // The coordinator of transactions is not there: the client is told so, and asks again.
-        Some(_) => Err(ErrorCode::CoordinatorNotAvailable),
-        None => Ok((broker.next_producer_id().await?, ProducerEpoch(0))),
+    let Some(transactional_id) = &request.transactional_id else {
+        return Ok(Producer {
+            id: broker.next_producer_id().await?,
+            epoch: ProducerEpoch(0),
+        });
+    };
+    let request = Request::Init(Init {
+        transactional_id: transactional_id.to_string(),
+        timeout_ms: request.transaction_timeout_ms,
+        expected: names_id.then_some(named),
+        two_phase_commit: request.enable_2_pc,
+        keep_prepared: request.keep_prepared_txn,
+    });
+    match broker.transactions().request(request).await {
+        Response::Init(answer) if answer.error == ErrorCode::None => Ok(answer.producer),
+        Response::Init(answer) => Err(answer.error),
+        other => unreachable!("an initialisation is answered with {other:?}"),
     }
 }

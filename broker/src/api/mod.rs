@@ -22,6 +22,8 @@ use crate::completion::Completion;
 use crate::net::{Grant, Peer, Response};
 use crate::quotas::{Busy, Throttle};
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -44,7 +46,9 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 pub(crate) mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -56,6 +60,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -64,8 +69,10 @@ mod offset_for_leader_epoch;
 pub(crate) mod produce;
 mod rows;
 mod sync_group;
+mod txn_offset_commit;
 mod unregister_broker;
 mod update_features;
+mod write_txn_markers;
 
 pub(crate) use rows::ROWS;
 
@@ -129,11 +136,17 @@ pub(crate) struct Waiting {
 pub(crate) enum Started {
     /// Records are appended; [`finish`] gives the response later.
     Waiting(Waiting),
+    /// Records are appended when the coordinator of their transaction has answered. Until then
+    /// nothing that follows may be appended.
+    Verifying(Verifying),
     /// To be given to [`serve`].
     Serial(Request),
     /// The response.
     Ready(Response),
 }
+
+/// Appends the rest of a Produce request.
+pub(crate) type Verifying = Pin<Box<dyn Future<Output = Waiting> + Send>>;
 
 /// A response future.
 pub(crate) type Served<'a> =

@@ -1,6 +1,8 @@
 //! Produce (0). Records are checked and appended when the request is read; the response follows when
 //! they are durable enough for its `acks`.
 
+mod transaction;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use milena_protocol::{ErrorCode, PartitionIndex, TopicId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::transaction::Transaction;
 use super::{Context, Started, Unreadable, Waiting, encode};
 use crate::broker::Broker;
 use crate::clock;
@@ -82,6 +85,7 @@ pub(crate) fn start(
         .map_err(|error| Unreadable::Message(error.to_string()))?;
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let mut transaction = Transaction::of(broker, &context, &request, &spans, &body);
     let partitions = name_topics(broker, &body, &spans);
     let completion = Completion::new(spans.len(), Arc::clone(wake));
 
@@ -95,8 +99,10 @@ pub(crate) fn start(
             acks,
             topic,
             index: *index,
+            completion: &completion,
+            slot,
         };
-        target.append(records, &completion, slot);
+        target.append(records, transaction.as_mut());
     }
     for (slot, _) in spans
         .iter()
@@ -125,12 +131,24 @@ pub(crate) fn start(
         partitions,
         throttle,
     };
-    Ok(Started::Waiting(Waiting {
+    let waiting = Waiting {
         completion,
         deadline,
         reply,
         _grant: grant,
-    }))
+    };
+    match transaction.filter(Transaction::is_asked) {
+        Some(transaction) => {
+            let broker = Arc::clone(broker);
+            Ok(Started::Verifying(Box::pin(async move {
+                transaction
+                    .append_admitted(&broker, acks, &waiting.completion)
+                    .await;
+                waiting
+            })))
+        }
+        None => Ok(Started::Waiting(waiting)),
+    }
 }
 
 /// Cuts the records out of the body, the last ones first, so that nothing is copied.
@@ -181,10 +199,13 @@ struct Target<'a> {
     acks: i16,
     topic: &'a Named,
     index: PartitionIndex,
+    completion: &'a Arc<Completion>,
+    slot: usize,
 }
 
 impl Target<'_> {
-    fn append(&self, records: BytesMut, completion: &Arc<Completion>, slot: usize) {
+    fn append(&self, records: BytesMut, transaction: Option<&mut Transaction>) {
+        let (completion, slot) = (self.completion, self.slot);
         let partition = match self.partition() {
             Ok(partition) => partition,
             Err(refused) => return completion.finish(slot, refused),
@@ -193,12 +214,24 @@ impl Target<'_> {
             return completion.finish(slot, refused);
         }
         match validate(records, &partition.settings().rules, clock::now()) {
-            Ok(records) => partition.append(Append {
-                records,
-                all: self.acks == ALL,
-                completion: Arc::clone(completion),
-                slot,
-            }),
+            Ok(records) => {
+                let records = match transaction {
+                    Some(transaction) if records.header().attributes.is_transactional() => {
+                        match transaction.admit(&partition, records, slot) {
+                            Some(Ok(records)) => records,
+                            Some(Err(error)) => return completion.fail(slot, error),
+                            None => return,
+                        }
+                    }
+                    _ => records,
+                };
+                partition.append(Append {
+                    records,
+                    all: self.acks == ALL,
+                    completion: Arc::clone(completion),
+                    slot,
+                });
+            }
             Err(invalid) => {
                 let mut refused = Appended::refused(invalid.code, Some(invalid.message));
                 refused.record_errors = invalid
@@ -254,10 +287,6 @@ impl Target<'_> {
                 ErrorCode::UnsupportedCompressionType,
                 Some(message),
             ));
-        }
-        if header.attributes.is_transactional() {
-            let message = "no transaction is open for this producer".to_owned();
-            return Err(Appended::refused(ErrorCode::InvalidTxnState, Some(message)));
         }
         Ok(())
     }

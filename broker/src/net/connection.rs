@@ -2,7 +2,8 @@
 //!
 //! Requests are served one after the other, as Kafka does. Only Produce is pipelined: its records
 //! are appended at once, in order, and several requests may wait for their sync together, so that
-//! one sync acknowledges them all. Every complete frame of a read is handled before the next system
+//! one sync acknowledges them all. The first records of a transaction are appended when its
+//! coordinator knows of them; the connection waits for that. Every complete frame of a read is handled before the next system
 //! call; the acknowledgements that are ready leave in one write.
 
 use std::collections::VecDeque;
@@ -23,7 +24,7 @@ use tracing::debug;
 use super::admission::{Admission, Grant};
 use super::response::{Piece, Response};
 use super::send::send_all;
-use crate::api::{self, Started, Waiting};
+use crate::api::{self, Started, Verifying, Waiting};
 use crate::broker::Broker;
 
 /// Produce requests of one connection that wait for their sync at once. An idempotent producer has
@@ -160,6 +161,7 @@ impl Connection {
             };
             match api::start(&self.broker, request) {
                 Started::Waiting(waiting) => self.waiting.push_back(waiting),
+                Started::Verifying(verifying) => self.verify(verifying).await?,
                 Started::Serial(request) => {
                     self.settle_all().await?;
                     send_all(&self.stream, &mut self.out, self.broker.tracker()).await?;
@@ -173,6 +175,23 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the records of a transaction are appended, or refused; what follows may belong to
+    /// the same producer. Acknowledgements leave meanwhile.
+    async fn verify(&mut self, mut verifying: Verifying) -> Result<(), Ended> {
+        loop {
+            tokio::select! {
+                biased;
+                waiting = &mut verifying => {
+                    self.waiting.push_back(waiting);
+                    return Ok(());
+                }
+                () = self.wake.notified(), if !self.waiting.is_empty() => {}
+            }
+            self.collect_settled();
+            send_all(&self.stream, &mut self.out, self.broker.tracker()).await?;
+        }
     }
 
     /// False while the client is throttled, and from the moment on at which it is known that it will

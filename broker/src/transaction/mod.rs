@@ -25,7 +25,7 @@ use milena_protocol::{ErrorCode, PartitionIndex};
 pub(crate) use self::markers::write_marker;
 use self::settings::Settings;
 use self::shard::Shard;
-pub(crate) use self::verify::{Admission, Admitted, admit};
+pub(crate) use self::verify::{Admission, admit};
 use crate::broker::Broker;
 use crate::partition::Partition;
 

@@ -368,11 +368,22 @@ impl ProducerStates {
         supports_epoch_bump: bool,
         now: Timestamp,
     ) -> Option<VerificationGuard> {
-        let id = header.producer_id;
-        if self.has_open_transaction(id, header.producer_epoch) {
+        let (id, epoch) = (header.producer_id, header.producer_epoch);
+        self.begin_verification_at(id, epoch, header.base_sequence, supports_epoch_bump, now)
+    }
+
+    /// The same for a batch that does not exist yet; [`Sequence::NONE`] for one of a coordinator.
+    pub fn begin_verification_at(
+        &mut self,
+        id: ProducerId,
+        epoch: ProducerEpoch,
+        sequence: Sequence,
+        supports_epoch_bump: bool,
+        now: Timestamp,
+    ) -> Option<VerificationGuard> {
+        if self.has_open_transaction(id, epoch) {
             return None;
         }
-        let (epoch, sequence) = (header.producer_epoch, header.base_sequence);
         let guards = &mut self.guards;
         let entry = self.verifications.entry(id).or_insert_with(|| {
             *guards += 1;

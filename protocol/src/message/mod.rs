@@ -8,6 +8,7 @@
 //! | ListOffsets | 11 | has the shape of 10 | has the shape of 10 |
 //! | OffsetCommit | 10 | [`offset_commit::decode_v10`] | the crate's own |
 //! | OffsetFetch | 10 | [`offset_fetch::decode_v10`] | the crate's own |
+//! | WriteTxnMarkers | 2 | [`write_txn_markers::decode_v2`] | has the shape of 1 |
 //! | DescribeLogDirs | 5 | has the shape of 4 | [`describe_log_dirs::encode_v5`] |
 //!
 //! [`decode_request`] hides the difference for requests. For the crate's own codecs
@@ -16,6 +17,7 @@
 pub mod describe_log_dirs;
 pub mod offset_commit;
 pub mod offset_fetch;
+pub mod write_txn_markers;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ use crate::{guard, wire};
 const LIST_OFFSETS: i16 = 2;
 const OFFSET_COMMIT: i16 = 8;
 const OFFSET_FETCH: i16 = 9;
+const WRITE_TXN_MARKERS: i16 = 27;
 const DESCRIBE_LOG_DIRS: i16 = 35;
 
 /// Why a body cannot be decoded.
@@ -73,6 +76,8 @@ pub enum Error {
 pub const fn wire_version(api_key: i16, version: i16) -> i16 {
     match (api_key, version) {
         (LIST_OFFSETS, 11) => 10,
+        // Of the response only: the request has a field more.
+        (WRITE_TXN_MARKERS, 2) => 1,
         // Of the request only: the response has a field more.
         (DESCRIBE_LOG_DIRS, 5) => 4,
         _ => version,
@@ -95,6 +100,10 @@ pub fn decode_request(api_key: i16, version: i16, body: &Bytes) -> Result<Reques
         (OFFSET_COMMIT, 10) => {
             let request = offset_commit::decode_v10(body).map_err(malformed)?;
             return Ok(RequestKind::OffsetCommit(request));
+        }
+        (WRITE_TXN_MARKERS, 2) => {
+            let (request, _) = write_txn_markers::decode_v2(body).map_err(malformed)?;
+            return Ok(RequestKind::WriteTxnMarkers(request));
         }
         (OFFSET_FETCH, 10) => {
             let request = offset_fetch::decode_v10(body).map_err(malformed)?;

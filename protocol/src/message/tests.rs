@@ -145,7 +145,6 @@ fn every_version_that_clients_may_send_is_decoded_or_has_no_codec() {
         }
     }
     let expected = [
-        (27, 2),
         (78, 2),
         (79, 2),
         (80, 1),

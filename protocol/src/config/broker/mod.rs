@@ -47,7 +47,6 @@ pub(super) const STREAMS: &str = "streams groups are not served yet";
 pub(super) const TELEMETRY: &str = "client metrics are not kept yet";
 pub(super) const TIER: &str = "there is no tiered storage yet";
 pub(super) const TLS: &str = "there is no TLS yet";
-pub(super) const TXN: &str = "transactions are not served yet";
 
 /// A list without repetitions, which may be empty.
 pub(super) const LIST: Validator = Validator::Distinct {

@@ -1,0 +1,128 @@
+//! WriteTxnMarkers (27): a coordinator, or an administrator who ends a hanging transaction, writes
+//! the ends of transactions into partitions of this broker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::WriteTxnMarkersResponse;
+use kafka_protocol::messages::write_txn_markers_request::WritableTxnMarker;
+use kafka_protocol::messages::write_txn_markers_response::{
+    WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
+};
+use kafka_protocol::messages::{ProducerId, TopicName, WriteTxnMarkersRequest};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use milena_log::producer_state::Marker;
+use milena_protocol::{
+    ErrorCode, PartitionIndex, ProducerEpoch, ProducerId as Id, TopicPartition, guard, message,
+};
+
+use super::{Context, Row, Unreadable, encode};
+use crate::broker::Broker;
+use crate::clock;
+use crate::net::Response;
+use crate::transaction::write_marker;
+
+const KEY: i16 = 27;
+/// First version that names the version of the transaction.
+const VERSION_FROM: i16 = 2;
+
+type Errors = BTreeMap<TopicPartition, ErrorCode>;
+
+pub(crate) const fn row() -> Row {
+    Row {
+        key: KEY,
+        serve: |broker, context, body| Box::pin(serve(broker, context, body)),
+    }
+}
+
+async fn serve(
+    broker: &Arc<Broker>,
+    context: &Context,
+    body: Bytes,
+) -> Result<Response, Unreadable> {
+    guard::check(KEY, context.version, &body)?;
+    let (request, versions) = decode(context.version, body)?;
+    // Markers of one producer are answered together, as Kafka does.
+    let mut by_producer: BTreeMap<i64, Errors> = BTreeMap::new();
+    for (marker, version) in request.markers.iter().zip(versions) {
+        let errors = write(broker, marker, version).await;
+        let known = by_producer.entry(marker.producer_id.0).or_default();
+        known.extend(errors);
+    }
+    let markers = by_producer.into_iter().map(|(id, errors)| {
+        WritableTxnMarkerResult::default()
+            .with_producer_id(ProducerId(id))
+            .with_topics(respond(&errors))
+    });
+    let response = WriteTxnMarkersResponse::default().with_markers(markers.collect());
+    let version = message::wire_version(KEY, context.version);
+    let mut response = encode(context, |out| {
+        response
+            .encode(out, version)
+            .map_err(|error| Unreadable::Message(error.to_string()))
+    })?;
+    // Brokers send it to each other: nobody is throttled for it.
+    response.throttle = Duration::ZERO;
+    Ok(response)
+}
+
+fn decode(version: i16, mut body: Bytes) -> Result<(WriteTxnMarkersRequest, Vec<i8>), Unreadable> {
+    let unreadable = |error: String| Unreadable::Message(error);
+    if version >= VERSION_FROM {
+        return message::write_txn_markers::decode_v2(&body)
+            .map_err(|error| unreadable(error.to_string()));
+    }
+    let request = WriteTxnMarkersRequest::decode(&mut body, version)
+        .map_err(|error| unreadable(error.to_string()))?;
+    let versions = vec![0; request.markers.len()];
+    Ok((request, versions))
+}
+
+async fn write(broker: &Arc<Broker>, marker: &WritableTxnMarker, version: i8) -> Errors {
+    let topics = marker.topics.iter();
+    let partitions: Vec<TopicPartition> = topics
+        .flat_map(|topic| {
+            let name: Arc<str> = Arc::from(topic.name.as_str());
+            let indexes = topic.partition_indexes.iter();
+            indexes.map(move |&index| TopicPartition::new(Arc::clone(&name), PartitionIndex(index)))
+        })
+        .collect();
+    let marker = Marker {
+        producer_id: Id(marker.producer_id.0),
+        producer_epoch: ProducerEpoch(marker.producer_epoch),
+        is_commit: marker.transaction_result,
+        coordinator_epoch: marker.coordinator_epoch,
+        timestamp: clock::now(),
+    };
+    let written = write_marker(broker, &marker, i16::from(version), &partitions).await;
+    written
+        .into_iter()
+        .map(|(partition, error)| (partition, not_here(error)))
+        .collect()
+}
+
+/// Whoever asks for a partition that is not here is told that it does not exist, as by Kafka.
+fn not_here(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::KafkaStorageError => ErrorCode::UnknownTopicOrPartition,
+        error => error,
+    }
+}
+
+fn respond(errors: &Errors) -> Vec<WritableTxnMarkerTopicResult> {
+    let mut topics: BTreeMap<&str, Vec<WritableTxnMarkerPartitionResult>> = BTreeMap::new();
+    for (partition, error) in errors {
+        let result = WritableTxnMarkerPartitionResult::default()
+            .with_partition_index(partition.partition.0)
+            .with_error_code(error.code());
+        topics.entry(&partition.topic).or_default().push(result);
+    }
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        WritableTxnMarkerTopicResult::default()
+            .with_name(TopicName(StrBytes::from_string(name.to_owned())))
+            .with_partitions(partitions)
+    });
+    topics.collect()
+}

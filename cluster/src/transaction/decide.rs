@@ -317,7 +317,9 @@ fn check_end(transaction: &Transaction, request: &EndTransaction) -> Result<Stan
     if metadata.producer_id != id {
         return Err(ErrorCode::InvalidProducerIdMapping);
     }
-    if is_decided && epoch.0.checked_add(1) == Some(metadata.producer_epoch.0) {
+    // Only an end of version 2 has counted the epoch up: that of an older client is somebody else's.
+    let has_bumped = is_decided && metadata.client_transaction_version >= BUMPS_FROM;
+    if has_bumped && epoch.0.checked_add(1) == Some(metadata.producer_epoch.0) {
         return Ok(Standing::Before);
     }
     if metadata.producer_epoch == epoch && !transaction.is_deciding() {

@@ -3,6 +3,7 @@
 mod bugs;
 mod codes;
 mod property;
+mod spare_id;
 
 use std::collections::BTreeSet;
 
@@ -99,9 +100,10 @@ impl World {
     /// A crash: what is not committed is lost.
     pub(super) fn reload(&mut self) {
         let config = self.coordinator.config.clone();
-        let ids = self.ids;
+        let (ids, waiters) = (self.ids, self.waiters);
         *self = Self::loaded(config, std::mem::take(&mut self.log), self.now);
         self.ids = ids;
+        self.waiters = waiters;
     }
 
     fn sort(&mut self) {

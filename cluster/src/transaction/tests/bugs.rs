@@ -251,3 +251,17 @@ fn kip_360_a_lost_answer_and_a_fenced_producer() {
     assert_eq!(refused.error, ErrorCode::ProducerFenced);
     assert_eq!(world.state(), State::Ongoing);
 }
+
+/// A fenced producer of version 2 asks for an end, and the newer one has just ended a transaction of
+/// an older version with the epoch that follows: it is not told that its own has ended.
+#[test]
+fn an_end_of_an_older_version_is_no_answer_to_a_fenced_producer() {
+    let mut world = World::new(config());
+    let first = world.init(init());
+    let second = world.init(init());
+    assert_eq!(second, producer(101, 1));
+    world.get(add(second, 0, 0));
+    world.get(end(second, true, 0));
+    let (error, _) = ended(&world.get(end(first, true, 2)));
+    assert_eq!(error, ErrorCode::ProducerFenced);
+}

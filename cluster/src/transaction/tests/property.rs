@@ -1,6 +1,6 @@
 //! Random clients, crashes and lost messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::Config as Runs;
@@ -49,6 +49,15 @@ struct Oracle {
     last: Option<TransactionMetadata>,
     /// Every producer that was ever answered, the newest last.
     producers: Vec<Producer>,
+    /// What was asked and is not answered.
+    asked: BTreeMap<Waiter, Request>,
+    /// Partitions of the ends, as far as they have their marker: producer, outcome, partition.
+    marked: BTreeSet<(
+        ProducerId,
+        ProducerEpoch,
+        bool,
+        milena_protocol::TopicPartition,
+    )>,
 }
 
 impl Oracle {
@@ -60,6 +69,7 @@ impl Oracle {
             };
             if let (Some(before), Some(after)) = (&self.last, metadata) {
                 check_transition(before, after);
+                self.check_completion(before, after);
             }
             if let Some(metadata) = metadata
                 && matches!(metadata.state, State::PrepareCommit | State::PrepareAbort)
@@ -72,6 +82,76 @@ impl Oracle {
             self.last.clone_from(metadata);
         }
         self.read = log.len();
+    }
+
+    /// Whatever is complete has a marker in each of its partitions.
+    fn check_completion(&self, before: &TransactionMetadata, after: &TransactionMetadata) {
+        let is_commit = match after.state {
+            State::CompleteCommit => true,
+            State::CompleteAbort => false,
+            _ => return,
+        };
+        for partition in &before.partitions {
+            let of = (
+                before.producer_id,
+                before.producer_epoch,
+                is_commit,
+                partition.clone(),
+            );
+            assert!(self.marked.contains(&of), "no marker in {partition}");
+        }
+    }
+
+    /// An answer without an error is true of the log.
+    fn check_answer(&self, request: &Request, response: &Response, log: &[Record]) {
+        let states = log.iter().filter_map(|record| match record {
+            Record::Transaction { metadata, .. } => metadata.as_ref(),
+            Record::Unknown { .. } => None,
+        });
+        match (request, response) {
+            (Request::Add(asked), Response::Add(ErrorCode::None)) => {
+                let holds = |state: &TransactionMetadata| {
+                    state.state == State::Ongoing
+                        && state.producer_id == asked.producer.id
+                        && state.producer_epoch == asked.producer.epoch
+                        && asked.partitions.is_subset(&state.partitions)
+                };
+                assert!(states.into_iter().any(holds), "{asked:?}");
+            }
+            (Request::End(asked), Response::End(done)) if done.error == ErrorCode::None => {
+                let bump = i16::from(asked.transaction_version >= 2);
+                let epoch = ProducerEpoch(asked.producer.epoch.0 + bump);
+                let ends: Vec<bool> = states
+                    .filter(|state| {
+                        matches!(state.state, State::PrepareCommit | State::PrepareAbort)
+                            // Without new epochs a repetition cannot be told from a second end.
+                            && (bump == 0 || state.client_transaction_version == 2)
+                            && (state.producer_id, state.producer_epoch)
+                                == (asked.producer.id, epoch)
+                    })
+                    .map(|state| state.state == State::PrepareCommit)
+                    .collect();
+                assert!(ends.contains(&asked.is_commit), "{asked:?}: {ends:?}");
+                assert!(bump == 0 || ends.len() == 1, "{asked:?}: {ends:?}");
+            }
+            _ => {}
+        }
+    }
+
+    fn mark(&mut self, markers: &Markers) {
+        for partition in &markers.partitions {
+            self.marked.insert((
+                markers.producer_id,
+                markers.producer_epoch,
+                markers.is_commit,
+                partition.clone(),
+            ));
+        }
+    }
+
+    fn ask(&mut self, world: &mut World, request: Request) {
+        let waiter = world.ask(request.clone());
+        self.asked.insert(waiter, request);
     }
 
     fn check_markers(&self, markers: &Markers) {
@@ -110,10 +190,15 @@ fn check_transition(before: &TransactionMetadata, after: &TransactionMetadata) {
     if after.state == Ongoing && before.state == Ongoing {
         assert!(before.partitions.is_subset(&after.partitions));
     }
+    if matches!(after.state, PrepareCommit | PrepareAbort) {
+        assert_eq!(before.partitions, after.partitions);
+    }
 }
 
 fn take_replies(world: &mut World, oracle: &mut Oracle) {
-    for (_, response) in std::mem::take(&mut world.replies) {
+    for (waiter, response) in std::mem::take(&mut world.replies) {
+        let request = oracle.asked.remove(&waiter).expect("one answer");
+        oracle.check_answer(&request, &response, &world.log);
         let producer = match response {
             Response::Init(done) if done.error == ErrorCode::None => done.producer,
             Response::End(done) if done.error == ErrorCode::None => done.producer,
@@ -129,30 +214,35 @@ fn take_replies(world: &mut World, oracle: &mut Oracle) {
     }
 }
 
-fn run(step: Step, world: &mut World, oracle: &Oracle) {
+fn run(step: Step, world: &mut World, oracle: &mut Oracle) {
+    let producers = oracle.producers.clone();
     let nth = |back: usize| {
-        let producers = &oracle.producers;
         let at = producers.len().checked_sub(back + 1);
         at.map_or(producer(1, 0), |at| producers[at])
     };
     match step {
         Step::Init(expects) => {
-            let expected = (expects && !oracle.producers.is_empty()).then(|| nth(0));
-            world.ask(Request::Init(InitProducerId { expected, ..init() }));
+            let expected = expects.then(|| nth(0));
+            let request = InitProducerId { expected, ..init() };
+            oracle.ask(world, Request::Init(request));
         }
         Step::Add(back, index, version) => {
-            world.ask(add(nth(back), index, version));
+            oracle.ask(world, add(nth(back), index, version));
         }
         Step::End(back, is_commit, version) => {
-            world.ask(end(nth(back), is_commit, version));
+            oracle.ask(world, end(nth(back), is_commit, version));
         }
         Step::Commit if !world.appends.is_empty() => world.commit(),
         Step::Refuse if !world.appends.is_empty() => {
             world.refuse(ErrorCode::NotEnoughReplicas);
         }
-        Step::Mark if !world.markers.is_empty() => world.mark(),
+        Step::Mark if !world.markers.is_empty() => {
+            oracle.mark(&world.markers[0]);
+            world.mark();
+        }
         Step::MarkTwice if !world.markers.is_empty() => {
             let markers = world.markers[0].clone();
+            oracle.mark(&markers);
             world.mark();
             world.marked(&markers, ErrorCode::None);
         }
@@ -161,7 +251,10 @@ fn run(step: Step, world: &mut World, oracle: &Oracle) {
             world.marked(&markers, ErrorCode::NotLeaderOrFollower);
         }
         Step::Pass(ms) => world.pass(ms),
-        Step::Reload => world.reload(),
+        Step::Reload => {
+            world.reload();
+            oracle.asked.clear();
+        }
         Step::TimeOut if !world.appends.is_empty() => {
             let token = world.appends[0].0;
             world.step(Event::TimedOut { token });
@@ -183,7 +276,7 @@ proptest! {
         oracle.producers.push(producer(10, epoch));
         oracle.follow(&world.log);
         for step in steps {
-            run(step, &mut world, &oracle);
+            run(step, &mut world, &mut oracle);
             oracle.follow(&world.log);
             take_replies(&mut world, &mut oracle);
             for markers in &world.markers {

@@ -406,18 +406,13 @@ fn start_directories(
     Ok((Directories::new(all), found, interrupted))
 }
 
-/// Gives a new cluster its features, raises an older one where the mode says so, and registers this
-/// broker with the controller, which is in this process.
+/// Gives a new cluster its features, registers this broker with the controller, which is in this
+/// process, and raises the features of an older cluster where the mode says so.
 async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
     let controller = broker.controller();
     let now = clock::now();
     controller.with_machine(|machine| machine.activate(&broker.image(), now));
     controller.commit(&features::bootstrap()).await?;
-    if broker.options().mode == Mode::Dev
-        && let Some(raise) = features::raise(&broker.image())
-    {
-        controller.commit(&raise).await?;
-    }
     let endpoints = broker.advertised().iter().map(|listener| Endpoint {
         name: listener.name.clone(),
         host: listener.host.clone(),
@@ -443,7 +438,14 @@ async fn register(broker: &Arc<Broker>) -> Result<(), cluster::Error> {
             .collect(),
         previous_broker_epoch: former.unwrap_or(BrokerEpoch::NONE),
     };
-    controller.commit(&request).await.map(drop)
+    controller.commit(&request).await?;
+    // Only now: an older registration does not say what this version supports.
+    if broker.options().mode == Mode::Dev
+        && let Some(raise) = features::raise(&broker.image())
+    {
+        controller.commit(&raise).await?;
+    }
+    Ok(())
 }
 
 /// Waits until the broker cannot go on, and says why.

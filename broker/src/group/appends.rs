@@ -2,10 +2,13 @@
 //!
 //! The first append is written at once. What comes while one is on its way is collected into one
 //! batch, which is written when that one has ended: all of it waits for the next sync anyway, and
-//! one batch costs less than many. A batch that is full is written without waiting.
+//! one batch costs less than many. Where syncs take long it waits a moment more, for those who were
+//! answered by the one that has ended and come again: without that, two of them would take turns for
+//! ever, each with syncs of its own. A batch that is full is written without waiting.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use milena_cluster::group::{Effect, Event, Producer, Token};
@@ -24,6 +27,9 @@ use crate::partition::Append;
 
 /// Bytes of records from which a batch takes no records of other requests.
 const SHARED_BYTES_MAX: usize = 64 << 10;
+/// How long a batch waits for more after the one before has ended, where that has taken at least as
+/// long. Shorter pauses are none: timers count milliseconds.
+const LINGER: Duration = Duration::from_millis(1);
 /// Bytes of records of one request at most.
 const BYTES_MAX: usize = 256 << 20;
 /// Verified transactions whose batch has not come, at most.
@@ -58,6 +64,7 @@ enum Written {
 #[derive(Debug)]
 struct InFlight {
     written: Written,
+    written_at: Instant,
     completion: Arc<Completion>,
 }
 
@@ -74,6 +81,8 @@ struct Open {
 pub(super) struct Appends {
     in_flight: VecDeque<InFlight>,
     open: Option<Open>,
+    /// Until when the open batch waits for more; none where it does not.
+    lingers_until: Option<Instant>,
     /// Of producers whose transactions were verified: what their next batch needs.
     guards: BTreeMap<ProducerId, VerificationGuard>,
 }
@@ -82,6 +91,7 @@ impl Appends {
     /// Forgets everything; what was written stays in the log.
     pub(super) fn clear(&mut self) {
         self.open = None;
+        self.lingers_until = None;
         self.guards.clear();
         for batch in self.in_flight.drain(..) {
             if let Written::Marker(marker) = batch.written {
@@ -99,9 +109,11 @@ impl Appends {
         }
     }
 
-    /// When the next one who waits is to be told that it takes too long.
+    /// When there is something to do next: the open batch is to be written, or somebody who waits is
+    /// to be told that it takes too long.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.parts().find_map(|part| part.deadline)
+        let late = self.parts().find_map(|part| part.deadline);
+        self.lingers_until.into_iter().chain(late).min()
     }
 
     /// The batch with the guard of its transaction. Without one it is taken only where the
@@ -243,12 +255,17 @@ impl Shard {
 
     /// Writes the batch that was filled, where nothing is on its way.
     pub(super) fn flush_if_idle(&self, inner: &mut Inner) {
-        if inner.appends.in_flight.is_empty() {
+        if !inner.appends.in_flight.is_empty() || inner.appends.open.is_none() {
+            return;
+        }
+        let lingers_until = inner.appends.lingers_until;
+        if lingers_until.is_none_or(|until| until <= Instant::now()) {
             self.flush(inner);
         }
     }
 
     fn flush(&self, inner: &mut Inner) {
+        inner.appends.lingers_until = None;
         let Some(Open { builder, parts }) = inner.appends.open.take() else {
             return;
         };
@@ -264,6 +281,7 @@ impl Shard {
                 let written = Written::Records(parts);
                 inner.appends.in_flight.push_back(InFlight {
                     written,
+                    written_at: Instant::now(),
                     completion,
                 });
             }
@@ -275,6 +293,7 @@ impl Shard {
         let completion = Completion::new(1, Arc::clone(&self.wake));
         inner.appends.in_flight.push_back(InFlight {
             written,
+            written_at: Instant::now(),
             completion: Arc::clone(&completion),
         });
         self.partition.append(Append {
@@ -294,6 +313,13 @@ impl Shard {
         let Some(outcome) = batch.completion.take().into_iter().next() else {
             return true;
         };
+        if inner.appends.open.is_some() {
+            let now = Instant::now();
+            if LINGER <= now.duration_since(batch.written_at) {
+                inner.appends.lingers_until = Some(now + LINGER);
+                self.wake_by(inner, now + LINGER);
+            }
+        }
         if self.is_uncertain(&outcome) {
             // The records may be in the log: only a new load tells.
             warn!(partition = %self.partition.topic_partition(), code = outcome.error.name(),

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use milena_cluster::group::{ConsumerHeartbeat, ConsumerHeartbeatResult};
+use milena_cluster::metadata::{FeatureUpdate, RegisterBroker, UpdateFeatures, UpgradeKind};
 
 use super::*;
+use crate::features;
 
 fn heartbeat(member_id: &str, epoch: i32, joins: bool) -> Request {
     Request::ConsumerHeartbeat(ConsumerHeartbeat {
@@ -54,6 +56,54 @@ fn members_outlive_the_broker() {
         assert_eq!(described[0].members[0].assignment[0].topic_name, TOPIC);
         let left = beat(&second, heartbeat("member", -1, false)).await;
         assert_eq!((left.error, left.member_epoch), (ErrorCode::None, -1));
+        end(second).await;
+    });
+}
+
+/// Makes the metadata those of a version that had neither these groups nor transactions.
+async fn make_old(broker: &Arc<Broker>) {
+    let image = broker.image();
+    let newer = ["group.version", "transaction.version"];
+    let lowered = newer.into_iter().filter(|name| image.feature(name) > 0);
+    let lowered: Vec<FeatureUpdate> = lowered
+        .map(|name| FeatureUpdate {
+            name: name.to_owned(),
+            level: 0,
+            upgrade: UpgradeKind::SafeDowngrade,
+        })
+        .collect();
+    let lower = UpdateFeatures {
+        updates: lowered,
+        validate_only: false,
+    };
+    broker.controller().commit(&lower).await.unwrap();
+    let registered = image.broker(broker.id()).unwrap();
+    let register = RegisterBroker {
+        broker_id: broker.id(),
+        cluster_id: broker.cluster_id().to_owned(),
+        incarnation_id: Uuid::new_v4(),
+        endpoints: registered.endpoints.clone(),
+        features: features::supported()
+            .into_iter()
+            .filter(|feature| !newer.contains(&feature.name.as_str()))
+            .collect(),
+        rack: None,
+        log_dirs: registered.log_dirs.clone(),
+        previous_broker_epoch: registered.epoch,
+    };
+    broker.controller().commit(&register).await.unwrap();
+    assert_eq!(broker.image().feature("group.version"), 0);
+}
+
+#[test]
+fn an_older_development_cluster_gets_the_protocol() {
+    run(|directory| async move {
+        let first = broker(directory.path()).await;
+        make_old(&first).await;
+        assert!(!first.serves_consumer_groups());
+        end(first).await;
+        let second = broker(directory.path()).await;
+        assert!(second.serves_consumer_groups());
         end(second).await;
     });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use milena_protocol::bug::{self, Bug};
 use milena_protocol::stored::group::{
     ConsumerRecord, GroupMetadata, OffsetCommit, OffsetKey, Record,
 };
@@ -163,7 +164,7 @@ impl Durable {
         let Some(ended) = self.pending.remove(&producer) else {
             return;
         };
-        if !commit {
+        if !commit && !bug::is(Bug::AbortedOffsetsKept) {
             return;
         }
         for (group, topics) in ended.0 {

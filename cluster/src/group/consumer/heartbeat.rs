@@ -49,6 +49,14 @@ pub(in crate::group) fn validate(
         return invalid("rack id is empty");
     }
     if epoch == 0 {
+        if request.rebalance_timeout_ms == -1 && request.owned_partitions.is_none() {
+            // librdkafka sends this where it has left and takes itself for a member, and ends with
+            // a fatal error if it is told that the request is not valid.
+            return Err(Refusal::new(
+                ErrorCode::UnknownMemberId,
+                "a member without an epoch has to say everything that it is to be",
+            ));
+        }
         if request.rebalance_timeout_ms == -1 {
             return invalid("a member that joins has no rebalance timeout");
         }

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use milena_protocol::bug::{self, Bug};
 use milena_protocol::{ErrorCode, TopicId};
 
 use super::draft::Refusal;
@@ -162,7 +163,8 @@ impl Reconciliation<'_> {
                 continue;
             }
             // What the member itself is giving up is free for it: only one has a partition.
-            if self.state.owner(topic, *partition).is_some() && !pending.contains_key(partition) {
+            let has_owner = self.state.owner(topic, *partition).is_some();
+            if has_owner && !pending.contains_key(partition) && !bug::is(Bug::OwnedTwice) {
                 parts.has_unreleased = true;
             } else {
                 added.insert(*partition);

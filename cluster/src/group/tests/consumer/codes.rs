@@ -76,6 +76,15 @@ fn heartbeats_that_make_no_sense_are_refused() {
             ErrorCode::InvalidRequest,
         ),
         (nothing_subscribed, ErrorCode::InvalidRequest),
+        // Of a client that takes itself for a member.
+        (
+            ConsumerHeartbeat {
+                rebalance_timeout_ms: -1,
+                owned_partitions: None,
+                ..joining("n", &["t"])
+            },
+            ErrorCode::UnknownMemberId,
+        ),
         (beat("a", -2), ErrorCode::InvalidRequest),
         (beat("a", -3), ErrorCode::InvalidRequest),
         (assignor("sticky"), ErrorCode::UnsupportedAssignor),

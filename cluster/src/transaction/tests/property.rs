@@ -121,15 +121,21 @@ impl Oracle {
             (Request::End(asked), Response::End(done)) if done.error == ErrorCode::None => {
                 let bump = i16::from(asked.transaction_version >= 2);
                 let epoch = ProducerEpoch(asked.producer.epoch.0 + bump);
+                let its = |state: &&TransactionMetadata| {
+                    (state.producer_id, state.producer_epoch) == (asked.producer.id, epoch)
+                };
+                let end_of = |state: &TransactionMetadata| match state.state {
+                    State::PrepareCommit => Some(true),
+                    State::PrepareAbort => Some(false),
+                    // Without new epochs a repetition cannot be told from a second end.
+                    State::CompleteCommit if bump == 0 => Some(true),
+                    State::CompleteAbort if bump == 0 => Some(false),
+                    _ => None,
+                };
                 let ends: Vec<bool> = states
-                    .filter(|state| {
-                        matches!(state.state, State::PrepareCommit | State::PrepareAbort)
-                            // Without new epochs a repetition cannot be told from a second end.
-                            && (bump == 0 || state.client_transaction_version == 2)
-                            && (state.producer_id, state.producer_epoch)
-                                == (asked.producer.id, epoch)
-                    })
-                    .map(|state| state.state == State::PrepareCommit)
+                    .filter(its)
+                    .filter(|state| bump == 0 || state.client_transaction_version == 2)
+                    .filter_map(end_of)
                     .collect();
                 assert!(ends.contains(&asked.is_commit), "{asked:?}: {ends:?}");
                 assert!(bump == 0 || ends.len() == 1, "{asked:?}: {ends:?}");

@@ -15,7 +15,7 @@ def spread(values, digits=1):
 
 def ratio(over, under):
     """Paired ratios, round by round."""
-    return spread([a / b for a, b in zip(over, under)], 2)
+    return spread([a / b if b else float("nan") for a, b in zip(over, under)], 2)
 
 
 def table(head, rows):

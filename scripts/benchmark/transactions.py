@@ -13,7 +13,7 @@ def txn1(systems, flags, _root):
         system.start_and_wait()
     for number, system in in_turn(systems, flags.rounds + 1):
         found = transact(system, flags, f"txn1-{number}")
-        if number == 0 and flags.rounds > 1:
+        if number == 0:
             continue  # The first round warms up.
         whole, commit = found["transaction"], found["commit"]
         say(
@@ -44,7 +44,7 @@ def txn100(systems, flags, _root):
             shape = ["--records", records, "--requests", requests]
             plain = transact(system, flags, f"plain-{index}-{number}", *shape, "--plain", "true")
             found = transact(system, flags, f"txn100-{index}-{number}", *shape)
-            if number == 0 and flags.rounds > 1:
+            if number == 0:
                 continue
             rates = [one["transaction"]["per_second"] * records for one in (plain, found)]
             overhead = rates[0] / rates[1] - 1

@@ -52,9 +52,7 @@ pub(crate) async fn run(flags: &Flags) -> Result<Value> {
     if requests < 1 || records < requests {
         bail!("--requests is at least 1 and at most --records");
     }
-    let from = Instant::now() + Duration::from_secs_f64(flags.or("warmup-seconds", 1.0)?);
     let measured = Duration::from_secs_f64(flags.or("seconds", 5.0)?);
-    let until = from + measured;
     let id = (!is_plain).then(|| format!("load-{}", std::process::id()));
     let mut producer = Producer {
         connection: Connection::open(flags.text("bootstrap")?).await?,
@@ -67,6 +65,8 @@ pub(crate) async fn run(flags: &Flags) -> Result<Value> {
         retries: 0,
     };
     producer.begin().await?;
+    let from = Instant::now() + Duration::from_secs_f64(flags.or("warmup-seconds", 1.0)?);
+    let until = from + measured;
     let (mut whole, mut commits) = (Samples::default(), Samples::default());
     let mut retries_before = 0;
     while Instant::now() < until {

@@ -184,6 +184,9 @@ impl Member {
                         ));
                     }
                     let offset = of.offset.max(Offset(0));
+                    if !self.membership.assigned().contains(&of.partition) {
+                        continue;
+                    }
                     self.positions.entry(of.partition).or_insert(offset);
                 }
             }

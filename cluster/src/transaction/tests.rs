@@ -1,5 +1,6 @@
 //! A coordinator with a log that the tests commit by hand.
 
+mod append;
 mod bugs;
 mod codes;
 mod property;
@@ -535,35 +536,6 @@ fn filters_of_the_list_hold_together() {
         ..Filter::default()
     };
     assert_eq!((list(&of(101)), list(&of(102))), (1, 0));
-}
-
-#[test]
-fn what_waits_for_an_append_is_stored_together_and_answered_after_it() {
-    let mut world = World::new(config());
-    let first = world.init(init());
-    let adding: Vec<_> = (0..4)
-        .map(|index| world.ask(add(first, index, 2)))
-        .collect();
-    let ending = world.ask(end(first, true, 2));
-    assert_eq!(world.appends.len(), 1);
-    world.commit();
-    assert_eq!(world.take(adding[0]), Some(Response::Add(ErrorCode::None)));
-    assert_eq!(world.appends.len(), 1, "the rest is one append");
-    assert_eq!(
-        world.appends[0].1.len(),
-        4,
-        "three times Ongoing, and PrepareCommit"
-    );
-    for waiter in &adding[1..] {
-        assert_eq!(world.take(*waiter), None, "before it is committed");
-    }
-    world.commit();
-    for waiter in &adding[1..] {
-        assert_eq!(world.take(*waiter), Some(Response::Add(ErrorCode::None)));
-    }
-    let answer = world.take(ending).unwrap();
-    assert_eq!(ended(&answer), (ErrorCode::None, producer(101, 1)));
-    assert_eq!(world.markers[0].partitions, (0..4).map(partition).collect());
 }
 
 /// A coordinator must come up on any log.

@@ -13,6 +13,7 @@
 //! | [`batch`] | record batch v2: view, builder, iterator, compression |
 //! | [`stored`] | records of internal topics and of the metadata log |
 //! | [`config`] | definitions of topic, broker and group configurations |
+//! | [`bug`] | faults of the past that tests put back; nothing without the feature `bugs` |
 //!
 //! Nothing here has a clock, randomness, a thread or I/O. Bytes from outside never reach an
 //! index, an assert or an unwrap.
@@ -24,6 +25,7 @@
 
 pub mod api;
 pub mod batch;
+pub mod bug;
 pub mod config;
 pub mod error_code;
 pub mod fetch;

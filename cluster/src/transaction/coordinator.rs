@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use milena_protocol::bug::{self, Bug};
 use milena_protocol::stored::transaction::Record;
 use milena_protocol::{ErrorCode, ProducerId, Timestamp, TopicPartition};
 
@@ -125,6 +126,9 @@ impl Coordinator {
         self.phase = Phase::Active;
         for id in self.entries.keys().cloned().collect::<Vec<_>>() {
             self.enter_state(&id);
+        }
+        if bug::is(Bug::MarkersNotResent) {
+            self.effects.clear();
         }
         self.schedule_expiration(self.config.expiration_interval_ms);
         effects.append(&mut self.effects);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use milena_protocol::bug::{self, Bug};
 use milena_protocol::stored::transaction::State;
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 
@@ -86,6 +87,9 @@ fn init(circumstances: &Circumstances<'_>, request: &InitProducerId) -> Result<V
     }
     match transaction.state() {
         State::PrepareCommit | State::PrepareAbort => Ok(Verdict::Wait),
+        State::Ongoing if bug::is(Bug::OpenTransactionKept) => {
+            next_epoch(circumstances, transaction, request.expected, timeout_ms)
+        }
         State::Ongoing => {
             // A producer of an older epoch must not abort the transaction of a newer one: whoever
             // has begun it has seen its epoch, so this is not the repetition of a lost answer.
@@ -197,6 +201,9 @@ fn known<'a>(
 
 fn add(circumstances: &Circumstances<'_>, request: &AddPartitions) -> Result<Verdict, ErrorCode> {
     let transaction = known(circumstances, request.producer)?;
+    if transaction.is_deciding() && bug::is(Bug::AddedWhileDeciding) {
+        return Ok(Verdict::Reply(Response::Add(ErrorCode::None)));
+    }
     if transaction.is_deciding() {
         return Ok(Verdict::Wait);
     }
@@ -270,7 +277,10 @@ fn end(circumstances: &Circumstances<'_>, request: &EndTransaction) -> Result<Ve
         // Only the transaction of a version 2 producer can be aborted without any partition: what
         // it has written before it knew of the new epoch is fenced (KAFKA-18401).
         (State::Empty | State::CompleteCommit | State::CompleteAbort, _)
-            if !is_repeated && !request.is_commit && request.transaction_version >= BUMPS_FROM =>
+            if !is_repeated
+                && !request.is_commit
+                && request.transaction_version >= BUMPS_FROM
+                && !bug::is(Bug::EmptyAbortRefused) =>
         {
             decided(circumstances, transaction, request)
         }
@@ -319,7 +329,8 @@ fn check_end(transaction: &Transaction, request: &EndTransaction) -> Result<Stan
     }
     // Only an end of version 2 has counted the epoch up: that of an older client is somebody else's.
     let has_bumped = is_decided && metadata.client_transaction_version >= BUMPS_FROM;
-    if has_bumped && epoch.0.checked_add(1) == Some(metadata.producer_epoch.0) {
+    let is_known = has_bumped && !bug::is(Bug::RepeatedEndFenced);
+    if is_known && epoch.0.checked_add(1) == Some(metadata.producer_epoch.0) {
         return Ok(Standing::Before);
     }
     if metadata.producer_epoch == epoch && !transaction.is_deciding() {

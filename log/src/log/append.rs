@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use milena_protocol::batch::{self, BatchHeader, TimestampType};
+use milena_protocol::bug::{self, Bug};
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 
 use super::Log;
@@ -324,7 +325,9 @@ impl Log {
             .segments
             .last_mut()
             .and_then(|segment| segment.active.as_mut());
-        if let (Some(aborted), Some(active)) = (aborted, active) {
+        if let (Some(aborted), Some(active)) = (aborted, active)
+            && !bug::is(Bug::AbortNotIndexed)
+        {
             active.add_aborted(aborted);
         }
     }

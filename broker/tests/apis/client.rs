@@ -25,6 +25,7 @@ use uuid::Uuid;
 pub(crate) struct Server {
     runtime: Runtime,
     broker: Option<Embedded>,
+    values: BTreeMap<String, String>,
     _dir: TempDir,
 }
 
@@ -42,14 +43,24 @@ impl Server {
             .chain(values)
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        let (options, _) = Options::from_values(values, Mode::Dev).unwrap();
+        let (options, _) = Options::from_values(values.clone(), Mode::Dev).unwrap();
         let runtime = Runtime::new().unwrap();
         let broker = Some(runtime.block_on(Embedded::start(options)).unwrap());
         Self {
             runtime,
             broker,
+            values,
             _dir: dir,
         }
+    }
+
+    /// Stops the broker and starts another one on its directory.
+    pub(crate) fn restart(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            self.runtime.block_on(broker.stop());
+        }
+        let (options, _) = Options::from_values(self.values.clone(), Mode::Dev).unwrap();
+        self.broker = Some(self.runtime.block_on(Embedded::start(options)).unwrap());
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -69,6 +80,8 @@ impl Drop for Server {
 pub(crate) struct Client {
     stream: TcpStream,
     correlation_id: i32,
+    /// Name that it gives itself.
+    pub(crate) client_id: &'static str,
 }
 
 impl Client {
@@ -81,6 +94,7 @@ impl Client {
         Self {
             stream,
             correlation_id: 0,
+            client_id: "test",
         }
     }
 
@@ -92,7 +106,7 @@ impl Client {
             .with_request_api_key(key)
             .with_request_api_version(version)
             .with_correlation_id(self.correlation_id)
-            .with_client_id(Some(text("test")))
+            .with_client_id(Some(text(self.client_id)))
             .encode(&mut out, header_version)
             .unwrap();
         out.extend_from_slice(body);

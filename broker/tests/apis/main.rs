@@ -10,4 +10,5 @@ mod consumer_groups;
 mod fetch;
 mod records;
 mod topics;
+mod transactions;
 mod versions;

@@ -15,6 +15,7 @@ mod consumer_groups;
 mod groups;
 mod records;
 mod topics;
+mod transactions;
 
 pub(crate) use groups::await_coordinator;
 
@@ -63,6 +64,11 @@ const CHECKS: &[(i16, Check)] = &[
     (21, records::delete_records),
     (22, records::init_producer_id),
     (23, records::offset_for_leader_epoch),
+    (24, transactions::add_partitions_to_txn),
+    (25, transactions::add_offsets_to_txn),
+    (26, transactions::end_txn),
+    (27, transactions::write_txn_markers),
+    (28, transactions::txn_offset_commit),
     (32, configs::describe_configs),
     (33, configs::alter_configs),
     (34, cluster::alter_replica_log_dirs),
@@ -81,6 +87,8 @@ const CHECKS: &[(i16, Check)] = &[
     (60, cluster::describe_cluster),
     (61, records::describe_producers),
     (64, cluster::unregister_broker),
+    (65, transactions::describe_transactions),
+    (66, transactions::list_transactions),
     (68, consumer_groups::heartbeat),
     (69, consumer_groups::describe),
     (74, configs::list_config_resources),

@@ -263,12 +263,17 @@ pub(super) fn init_producer_id(world: &mut World, version: i16) {
             .with_producer_epoch(-1);
         assert_eq!(world.client.call(version, &half).error_code, 42);
     }
-    for id in ["", "transactional"] {
+    let mut init = |id: &str| {
         let transactional = request
             .clone()
             .with_transactional_id(Some(TransactionalId(text(id))));
-        assert_ne!(world.client.call(version, &transactional).error_code, 0);
-    }
+        world.client.call(version, &transactional)
+    };
+    assert_eq!(init("").error_code, 42);
+    let name = format!("init-{version}");
+    let first = init(&name);
+    assert_eq!((first.error_code, first.producer_epoch), (0, 0));
+    assert_eq!(init(&name).producer_epoch, 1);
 }
 
 pub(super) fn offset_for_leader_epoch(world: &mut World, version: i16) {

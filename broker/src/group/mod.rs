@@ -7,6 +7,7 @@
 mod appends;
 mod batch;
 mod load;
+mod rate;
 mod settings;
 mod shard;
 pub(crate) mod steady;
@@ -17,7 +18,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use milena_cluster::group::{
     DeletedTopic, DescribedConsumerGroup, DescribedGroup, Event, ListedGroup, Request, Response,
@@ -35,14 +35,10 @@ use self::settings::Settings;
 use self::shard::Shard;
 use self::surroundings::Surroundings;
 use crate::broker::Broker;
-use crate::clock;
 use crate::metrics::GroupCounts;
 use crate::partition::Partition;
 use crate::replicas::Followed;
 use crate::topics::CONSUMER_OFFSETS;
-
-/// Pause between two counts of heartbeats.
-const RATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The groups that this broker coordinates.
 #[derive(Debug)]
@@ -139,40 +135,6 @@ impl Groups {
             if let Some(shard) = self.shard_of(&group) {
                 shard.feed(surroundings::changed(&group, config));
             }
-        }
-    }
-
-    /// Notes that a member of a consumer group asks.
-    pub(crate) fn note_heartbeat(&self) {
-        self.heartbeats.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Tells the shards about once a second how many heartbeats there are, from which they choose
-    /// how often they want them. Ends when the broker stops.
-    pub(crate) async fn follow_heartbeats(broker: Arc<Broker>) {
-        let stopping = broker.stopping();
-        let groups = broker.groups();
-        let mut before = groups.heartbeats.load(Ordering::Relaxed);
-        let mut last = 0;
-        let mut at = clock::instant();
-        loop {
-            tokio::select! {
-                biased;
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(RATE_PAUSE) => {}
-            }
-            let now = groups.heartbeats.load(Ordering::Relaxed);
-            let elapsed_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let rate = now.wrapping_sub(before).saturating_mul(1000) / elapsed_ms.max(1);
-            (before, at) = (now, clock::instant());
-            let per_second = u32::try_from(rate).unwrap_or(u32::MAX);
-            // A broker without members leaves its shards alone.
-            if per_second > 0 || last > 0 {
-                for shard in groups.shards() {
-                    shard.feed(Event::HeartbeatRate { per_second });
-                }
-            }
-            last = per_second;
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `client` | producers, consumers, administrators as models |
 //! | [`fault`] | what goes wrong and when, drawn before the run |
 //! | `truth` | what clients know for certain: what they sent, what became of it, what they read |
+//! | `record` | the same as a history for the checker |
 //! | `invariant` | what must hold after every step, after every start and at the end |
 //! | [`run`] | one run; a failing one made smaller |
 //! | [`checker`] | checks of histories, for this world and for real processes |
@@ -25,6 +26,7 @@ mod message;
 mod network;
 mod queue;
 pub mod random;
+mod record;
 pub mod run;
 mod trace;
 mod truth;

@@ -37,7 +37,8 @@ fn parse() -> Result<Arguments, String> {
             "--seeds" => arguments.seeds = number(&value()?)?,
             "--start" => arguments.start = number(&value()?)?,
             "--until-ms" => {
-                let until_ms = i64::try_from(number(&value()?)?).map_err(|error| error.to_string())?;
+                let until_ms =
+                    i64::try_from(number(&value()?)?).map_err(|error| error.to_string())?;
                 arguments.options.until_ms = Some(until_ms);
             }
             "--without-faults" => arguments.options.without_faults = numbers(&value()?)?,
@@ -87,7 +88,10 @@ fn main() -> ExitCode {
         if arguments.minimises && !arguments.options.keeps_trace {
             let smallest = minimise(seed);
             let repeated = run(seed, &smallest);
-            say(&format!("  smallest: {}", repeated.failure.unwrap_or_default()));
+            say(&format!(
+                "  smallest: {}",
+                repeated.failure.unwrap_or_default()
+            ));
             for (number, fault) in repeated.faults.iter().enumerate() {
                 if !smallest.without_faults.contains(&number) {
                     say(&format!("  fault {number}: {fault:?}"));

@@ -22,7 +22,10 @@ fn seeds_hold() {
 #[test]
 fn one_seed_is_one_trace() {
     for seed in 0..TWICE {
-        let (first, second) = (run(seed, &Options::default()), run(seed, &Options::default()));
+        let (first, second) = (
+            run(seed, &Options::default()),
+            run(seed, &Options::default()),
+        );
         assert_eq!(first.hash, second.hash, "seed {seed}");
         assert_eq!(first.events, second.events, "seed {seed}");
     }

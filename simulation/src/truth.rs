@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checker::{Function, Kind, Step};
+use crate::record::{Note, Recorder, key, poll};
 use milena_protocol::batch::{BatchBuilder, Compression};
-use milena_protocol::{Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition};
+use milena_protocol::{
+    Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
+};
 
 /// What has become of something as its client knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,12 @@ pub(crate) struct Truth {
     pub(crate) deleted: BTreeMap<TopicPartition, Offset>,
     /// What must not be.
     pub(crate) violations: Vec<String>,
+    /// The same for the checker.
+    pub(crate) recorder: Recorder,
+    /// Processes of sends outside of transactions, by their first value.
+    senders: BTreeMap<u64, u64>,
+    /// Values by transaction.
+    values: BTreeMap<u64, Vec<u64>>,
     places: BTreeMap<(u64, TopicPartition), u64>,
     next_process: u64,
 }
@@ -76,10 +86,7 @@ impl Truth {
         transaction: Option<u64>,
     ) -> u64 {
         let value = u64::try_from(self.sent.len()).unwrap_or(0) + 1;
-        let place = self
-            .places
-            .entry((process, partition.clone()))
-            .or_insert(0);
+        let place = self.places.entry((process, partition.clone())).or_insert(0);
         *place += 1;
         let sent = Sent {
             partition: partition.clone(),
@@ -90,7 +97,61 @@ impl Truth {
             transaction,
         };
         self.sent.insert(value, sent);
+        if let Some(number) = transaction {
+            self.values.entry(number).or_default().push(value);
+        }
         value
+    }
+
+    fn steps(&self, values: &[u64]) -> Vec<Step> {
+        let known = values.iter().filter_map(|value| {
+            let sent = self.sent.get(value)?;
+            let offset = sent.offset.map(|offset| offset.0);
+            Some(Step::Send(key(&sent.partition), *value, offset))
+        });
+        known.collect()
+    }
+
+    /// Values leave outside of a transaction, as one batch.
+    pub(crate) fn sending(&mut self, values: &[u64]) {
+        let Some(first) = values.first() else {
+            return;
+        };
+        // Several batches are on their way at once, and a process does one thing at a time.
+        let process = self.process();
+        self.senders.insert(*first, process);
+        let note = Note {
+            steps: self.steps(values),
+            ..Note::new(process, Kind::Invoke, Function::Send)
+        };
+        self.recorder.note(note, None);
+    }
+
+    /// A process reads from elsewhere.
+    pub(crate) fn seek(&mut self, process: u64, partition: &TopicPartition) {
+        for kind in [Kind::Invoke, Kind::Ok] {
+            let note = Note {
+                keys: vec![key(partition)],
+                ..Note::new(process, kind, Function::Seek)
+            };
+            self.recorder.note(note, None);
+        }
+    }
+
+    /// One poll of a process; without values it begins.
+    pub(crate) fn polled(
+        &mut self,
+        process: u64,
+        (partition, is_committed): (&TopicPartition, bool),
+        kind: Kind,
+        values: &[(Offset, u64)],
+    ) {
+        let note = Note {
+            is_committed,
+            steps: vec![poll(partition, values)],
+            ..Note::new(process, kind, Function::Poll)
+        };
+        self.recorder.note(note, None);
     }
 
     /// Values were acknowledged, at offsets from `base` on.
@@ -103,22 +164,22 @@ impl Truth {
             }
             offset = offset.plus(1);
         }
-    }
-
-    /// Values certainly are in no log.
-    pub(crate) fn refuse(&mut self, values: &[u64]) {
-        for value in values {
-            if let Some(sent) = self.sent.get_mut(value) {
-                sent.fate = Fate::Failed;
-            }
+        let process = values.first().and_then(|first| self.senders.remove(first));
+        if let Some(process) = process {
+            let note = Note {
+                steps: self.steps(values),
+                ..Note::new(process, Kind::Ok, Function::Send)
+            };
+            self.recorder.note(note, None);
         }
     }
 
     /// A new transaction.
-    pub(crate) fn begin(&mut self) -> u64 {
+    pub(crate) fn begin(&mut self, process: u64, id: &str) -> u64 {
         let number = u64::try_from(self.transactions.len()).unwrap_or(0) + 1;
         // Until somebody asks to commit it, it cannot be committed.
         self.transactions.insert(number, Fate::Failed);
+        self.recorder.begin(number, process, id);
         number
     }
 
@@ -163,9 +224,30 @@ impl Truth {
         self.copies.entry(number).or_default().insert(output, input);
     }
 
-    /// What a transaction has come to.
+    /// Somebody asks to commit a transaction, or it is committed.
     pub(crate) fn end(&mut self, transaction: u64, fate: Fate) {
         self.transactions.insert(transaction, fate);
+        let kind = if fate == Fate::Done {
+            Kind::Ok
+        } else {
+            Kind::Prepare
+        };
+        self.record_end(transaction, kind);
+    }
+
+    /// Nobody will commit a transaction any more; perhaps it was.
+    pub(crate) fn give_up(&mut self, transaction: u64) {
+        let kind = match self.transactions.get(&transaction) {
+            Some(Fate::Failed) => Kind::Fail,
+            _ => Kind::Info,
+        };
+        self.record_end(transaction, kind);
+    }
+
+    fn record_end(&mut self, transaction: u64, kind: Kind) {
+        let values = self.values.get(&transaction).cloned().unwrap_or_default();
+        let steps = self.steps(&values);
+        self.recorder.end_as(transaction, kind, steps);
     }
 
     /// A value was read.
@@ -190,7 +272,9 @@ impl Truth {
             .get(&value)
             .is_some_and(|sent| sent.partition == *partition);
         if !is_sent {
-            self.violation(format!("{partition} {offset} holds {value}, never sent there"));
+            self.violation(format!(
+                "{partition} {offset} holds {value}, never sent there"
+            ));
         }
         if is_committed {
             self.read_committed.insert(value, offset);

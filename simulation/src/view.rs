@@ -36,7 +36,8 @@ pub(crate) fn visible(
             return Ok(());
         }
         for_each_record(header, batch, &mut |offset, _, bytes| {
-            let value = value_of(bytes).ok_or_else(|| format!("record at {offset} has no value"))?;
+            let value =
+                value_of(bytes).ok_or_else(|| format!("record at {offset} has no value"))?;
             if offset >= position {
                 values.push((offset, value));
             }

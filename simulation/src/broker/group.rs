@@ -370,7 +370,9 @@ impl Broker {
                 return;
             };
             match batch.written {
-                Written::Records(token) => self.group_step(shard, Event::Appended { token, result }),
+                Written::Records(token) => {
+                    self.group_step(shard, Event::Appended { token, result })
+                }
                 Written::Marker {
                     producer,
                     is_commit,

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use milena_cluster::group::{Coordinator, Token};
 use milena_log::handle::Handles;
+use milena_log::producer_state::VerificationGuard;
 use milena_log::storage::FaultyStorage;
 use milena_log::validate::ValidBatch;
-use milena_log::producer_state::VerificationGuard;
 use milena_protocol::{ErrorCode, PartitionIndex, ProducerId, TopicPartition};
 
 use self::clock::Clock;
@@ -53,10 +53,7 @@ pub(crate) enum Done {
         number: u64,
     },
     /// Markers of a coordinator; those of groups go through their shard.
-    Marker {
-        job: u64,
-        partition: TopicPartition,
-    },
+    Marker { job: u64, partition: TopicPartition },
 }
 
 /// What happens to a broker.

@@ -41,15 +41,11 @@ impl Broker {
                     recovery_point: recovery_point.copied().unwrap_or(Offset(0)),
                     log_start: log_starts.get(partition).copied(),
                 },
-                high_watermark: high_watermarks
-                    .get(partition)
-                    .copied()
-                    .unwrap_or(Offset(0)),
+                high_watermark: high_watermarks.get(partition).copied().unwrap_or(Offset(0)),
             };
             let epoch = self.next_leader_epoch(partition);
             let now = self.clock.wall();
-            let opened =
-                Partition::open(&self.handles, (partition, config), known, epoch, now)?;
+            let opened = Partition::open(&self.handles, (partition, config), known, epoch, now)?;
             self.partitions.insert(partition.clone(), opened);
         }
         self.start_groups();

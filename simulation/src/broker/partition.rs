@@ -74,9 +74,7 @@ impl Partition {
         if log.damage().is_some() {
             return Err(format!("{partition} is damaged"));
         }
-        let high_watermark = known
-            .high_watermark
-            .clamp(log.log_start(), log.log_end());
+        let high_watermark = known.high_watermark.clamp(log.log_start(), log.log_end());
         log.set_high_watermark(high_watermark);
         let positions = Positions {
             log_start: log.log_start(),

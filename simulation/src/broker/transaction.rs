@@ -389,11 +389,7 @@ impl Broker {
         OWN | self.own
     }
 
-    fn transaction_answer(
-        &mut self,
-        id: u64,
-        response: milena_cluster::transaction::Response,
-    ) {
+    fn transaction_answer(&mut self, id: u64, response: milena_cluster::transaction::Response) {
         if id & OWN == 0 {
             return self.reply(id, Response::Transaction(response));
         }

@@ -3,15 +3,18 @@
 use milena_protocol::Offset;
 
 use super::{Client, Context};
+use crate::checker::{Function, Kind, Step};
 use crate::layout;
 use crate::message::{Request, Response};
+use crate::record::{Note, key};
 
 /// The administrator.
 #[derive(Debug)]
 pub(crate) struct Admin {
     name: String,
     is_stopped: bool,
-    call: Option<u64>,
+    /// The call and what it asks for.
+    call: Option<(u64, Offset)>,
 }
 
 impl Admin {
@@ -44,11 +47,25 @@ impl Client for Admin {
         let known = ctx.truth.deleted.get(&partition).copied();
         let before = known.unwrap_or(Offset(0)).plus(ctx.random.between(1, 12));
         ctx.truth.deleted.insert(partition.clone(), before);
-        self.call = Some(ctx.send(Request::DeleteRecords { partition, before }));
+        let note = Note {
+            steps: vec![Step::Delete(key(&partition), before.0)],
+            ..Note::new(ctx.truth.process(), Kind::Invoke, Function::Delete)
+        };
+        ctx.truth.recorder.note(note, None);
+        self.call = Some((
+            ctx.send(Request::DeleteRecords { partition, before }),
+            before,
+        ));
     }
 
-    fn answer(&mut self, call: u64, _response: Response, ctx: &mut Context<'_>) {
-        if self.call.take_if(|known| *known == call).is_some() {
+    fn answer(&mut self, call: u64, response: Response, ctx: &mut Context<'_>) {
+        if let Some((_, before)) = self.call.take_if(|(known, _)| *known == call) {
+            if let Response::Deleted(Ok(start)) = response
+                && start < before
+            {
+                ctx.truth
+                    .violation(format!("log starts at {start}, asked for {before}"));
+            }
             let after_ms = ctx.random.between(1000, 6000);
             ctx.pause(after_ms, 0);
         }

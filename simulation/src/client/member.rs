@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use milena_cluster::group::{
-    CommitOffsets, FetchOffsets, FetchingMember, MemberRef, PartitionCommit, Request as GroupRequest,
-    Response as GroupResponse, TopicCommits, TopicPartitions,
+    CommitOffsets, FetchOffsets, FetchingMember, MemberRef, PartitionCommit,
+    Request as GroupRequest, Response as GroupResponse, TopicCommits, TopicPartitions,
 };
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex};
 
@@ -193,10 +193,7 @@ impl Member {
             (Doing::Fetch(partition), Response::Fetched(fetched)) => {
                 self.fetched(partition, fetched, ctx);
             }
-            (
-                Doing::Commit(positions),
-                Response::Group(GroupResponse::CommitOffsets(topics)),
-            ) => {
+            (Doing::Commit(positions), Response::Group(GroupResponse::CommitOffsets(topics))) => {
                 let codes = topics.iter().flat_map(|topic| &topic.partitions);
                 let done = codes.filter(|(_, code)| !code.is_err());
                 for (partition, _) in done {

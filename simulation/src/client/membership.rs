@@ -249,19 +249,15 @@ impl Membership {
                     .filter_map(|index| u8::try_from(index).ok())
                     .filter(|index| usize::from(*index) % count == number)
                     .collect();
-                self.plan.push((member.member_id.clone(), Bytes::from(share)));
+                self.plan
+                    .push((member.member_id.clone(), Bytes::from(share)));
             }
         }
         ctx.pause(1, tag);
         News::Nothing
     }
 
-    fn heard(
-        &mut self,
-        result: &ConsumerHeartbeatResult,
-        ctx: &mut Context<'_>,
-        tag: u64,
-    ) -> News {
+    fn heard(&mut self, result: &ConsumerHeartbeatResult, ctx: &mut Context<'_>, tag: u64) -> News {
         if result.error.is_err() {
             return self.refused(result.error, ctx, tag);
         }
@@ -305,8 +301,11 @@ impl Membership {
             }
             error => {
                 if !is_passing(error) {
-                    ctx.truth
-                        .violation(format!("{}: refused with {}", self.client_id, error.name()));
+                    ctx.truth.violation(format!(
+                        "{}: refused with {}",
+                        self.client_id,
+                        error.name()
+                    ));
                 }
                 News::Nothing
             }

@@ -97,6 +97,7 @@ impl Producer {
         let values: Vec<u64> = (0..count)
             .map(|_| ctx.truth.send(self.process, &partition, None))
             .collect();
+        ctx.truth.sending(&values);
         let sequence = Sequence(lane.next);
         lane.next += i32::try_from(count).unwrap_or(0);
         lane.batches.push_back(Batch {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use milena_protocol::{ErrorCode, Offset, TopicPartition};
 
 use super::{Client, Context};
+use crate::checker::Kind;
 use crate::message::{Fetched, Request, Response};
 use crate::view::visible;
 
@@ -12,6 +13,7 @@ use crate::view::visible;
 #[derive(Debug)]
 pub(crate) struct Reader {
     name: String,
+    process: u64,
     is_committed: bool,
     positions: BTreeMap<TopicPartition, Offset>,
     call: Option<(u64, TopicPartition)>,
@@ -19,6 +21,10 @@ pub(crate) struct Reader {
     is_stopped: bool,
     /// Looks in a row that found nothing new.
     quiet: usize,
+    /// The poll that runs is at its end.
+    has_told: bool,
+    /// The position is another one.
+    is_lost: bool,
 }
 
 impl Reader {
@@ -26,6 +32,7 @@ impl Reader {
     pub(crate) fn new(name: String, is_committed: bool, partitions: Vec<TopicPartition>) -> Self {
         Self {
             name,
+            process: 0,
             is_committed,
             positions: partitions
                 .into_iter()
@@ -35,6 +42,8 @@ impl Reader {
             turn: 0,
             is_stopped: false,
             quiet: 0,
+            has_told: false,
+            is_lost: false,
         }
     }
 
@@ -45,6 +54,8 @@ impl Reader {
         };
         self.turn += 1;
         let (partition, offset) = (partition.clone(), *offset);
+        let how = (&partition, self.is_committed);
+        ctx.truth.polled(self.process, how, Kind::Invoke, &[]);
         let call = ctx.send(Request::Fetch {
             partition: partition.clone(),
             offset,
@@ -67,6 +78,7 @@ impl Reader {
                     ));
                 }
                 self.positions.insert(partition.clone(), answer.log_start);
+                self.is_lost = true;
                 return;
             }
             _ => return,
@@ -74,13 +86,18 @@ impl Reader {
         match visible(answer, position) {
             Ok((records, next)) => {
                 self.quiet = if next == position { self.quiet + 1 } else { 0 };
+                let how = (partition, self.is_committed);
+                ctx.truth.polled(self.process, how, Kind::Ok, &records);
+                self.has_told = true;
                 for (offset, value) in records {
                     ctx.truth
                         .note_read(partition, offset, value, self.is_committed);
                 }
                 self.positions.insert(partition.clone(), next);
             }
-            Err(error) => ctx.truth.violation(format!("{}: {partition}: {error}", self.name)),
+            Err(error) => ctx
+                .truth
+                .violation(format!("{}: {partition}: {error}", self.name)),
         }
     }
 }
@@ -94,6 +111,7 @@ impl Client for Reader {
         for position in self.positions.values_mut() {
             *position = Offset(0);
         }
+        self.process = ctx.truth.process();
         self.fetch(ctx);
     }
 
@@ -105,8 +123,16 @@ impl Client for Reader {
         let Some((_, partition)) = self.call.take_if(|(known, _)| *known == call) else {
             return;
         };
+        self.has_told = false;
         if let Response::Fetched(answer) = &response {
             self.fetched(&partition, answer, ctx);
+        }
+        if !self.has_told {
+            let how = (&partition, self.is_committed);
+            ctx.truth.polled(self.process, how, Kind::Fail, &[]);
+        }
+        if std::mem::take(&mut self.is_lost) {
+            ctx.truth.seek(self.process, &partition);
         }
         let after_ms = ctx.random.between(10, 120);
         ctx.pause(after_ms, 0);

@@ -10,8 +10,10 @@ use milena_protocol::stored::group::partition_for;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
 
 use super::Context;
+use crate::checker::Step;
 use crate::layout::{self, INTERNAL_PARTITIONS, OFFSETS};
 use crate::message::{Request, Response, Transactional};
+use crate::record::{key, poll};
 use crate::view::visible;
 
 /// Values of one transaction at most.
@@ -38,6 +40,8 @@ pub(crate) struct Source {
     position: Option<Offset>,
     /// What was read and is not sent, with the offset behind it.
     input: Vec<u64>,
+    /// The same with offsets, as it was polled.
+    polled: Vec<(Offset, u64)>,
     next: Offset,
     is_committed: bool,
     /// A client of old has added the offsets to its transaction.
@@ -56,6 +60,7 @@ impl Source {
             partition,
             position: None,
             input: Vec::new(),
+            polled: Vec::new(),
             next: Offset(0),
             is_committed: false,
             is_added: false,
@@ -79,6 +84,22 @@ impl Source {
 
     pub(crate) const fn is_committed(&self) -> bool {
         self.is_committed
+    }
+
+    /// What was polled, for the history.
+    pub(crate) fn poll(&self) -> Step {
+        poll(&self.partition, &self.polled)
+    }
+
+    /// The offsets that are part of the transaction, for the history.
+    pub(crate) fn commit_step(&self) -> Option<Step> {
+        let step = Step::Commit(self.group.clone(), key(&self.partition), self.next.0);
+        self.is_committed.then_some(step)
+    }
+
+    /// The position goes back.
+    pub(crate) fn seek(&self, process: u64, ctx: &mut Context<'_>) {
+        ctx.truth.seek(process, &self.partition);
     }
 
     /// True where no offsets are on their way.
@@ -277,6 +298,7 @@ impl Source {
         for (offset, value) in &values {
             ctx.truth.note_read(&self.partition, *offset, *value, true);
         }
+        self.polled.clone_from(&values);
         self.input = values.into_iter().map(|(_, value)| value).collect();
         self.next = next;
         if self.input.is_empty() {

@@ -9,6 +9,7 @@ use milena_protocol::{ErrorCode, Sequence, TopicPartition};
 
 use super::source::Source;
 use super::{Client, Context};
+use crate::checker::Kind;
 use crate::layout::{self, OUTPUT};
 use crate::message::{Request, Response, Transactional};
 use crate::truth::{Fate, Writer, batch};
@@ -115,6 +116,13 @@ impl Transactor {
         }
     }
 
+    /// Nothing more is done for the transaction.
+    fn give_up(&mut self, ctx: &mut Context<'_>) {
+        if let Some(number) = self.number.take() {
+            ctx.truth.give_up(number);
+        }
+    }
+
     fn by(&self) -> Transactional {
         Transactional {
             id: self.habit.transactional_id.clone(),
@@ -124,7 +132,10 @@ impl Transactor {
 
     fn init(&mut self, ctx: &mut Context<'_>) {
         self.phase = Phase::Initialising;
-        self.number = None;
+        self.give_up(ctx);
+        self.process = ctx.truth.process();
+        let id = &self.habit.transactional_id;
+        ctx.truth.recorder.init(self.process, Kind::Invoke, id);
         self.lanes.clear();
         self.added.clear();
         let request = txn::Request::Init(txn::InitProducerId {
@@ -155,7 +166,8 @@ impl Transactor {
             return self.back_off(INIT, ctx);
         }
         self.producer = Some(result.producer);
-        self.process = ctx.truth.process();
+        let id = &self.habit.transactional_id;
+        ctx.truth.recorder.init(self.process, Kind::Ok, id);
         self.sequences.clear();
         self.must_init = false;
         self.phase = Phase::Idle;
@@ -191,7 +203,11 @@ impl Transactor {
             return source.fetch(ctx);
         }
         self.habit.transactions -= 1;
-        self.number = Some(ctx.truth.begin());
+        let number = ctx.truth.begin(self.process, &self.habit.transactional_id);
+        self.number = Some(number);
+        if let Some(source) = &self.source {
+            ctx.truth.recorder.add(number, source.poll());
+        }
         self.began_at = ctx.now;
         self.phase = Phase::Open;
         self.must_abort = false;
@@ -297,12 +313,7 @@ impl Transactor {
         }
     }
 
-    fn produced(
-        &mut self,
-        partition: &TopicPartition,
-        response: Response,
-        ctx: &mut Context<'_>,
-    ) {
+    fn produced(&mut self, partition: &TopicPartition, response: Response, ctx: &mut Context<'_>) {
         let result = match response {
             Response::Produced(result) => result,
             Response::Refused(error) => Err(error),
@@ -354,7 +365,7 @@ impl Transactor {
         if is_fenced {
             // It was given up by somebody else, who ends it.
             self.phase = Phase::Idle;
-            self.number = None;
+            self.give_up(ctx);
             let after_ms = ctx.random.between(50, 3000);
             return ctx.pause(after_ms, WORK);
         }
@@ -422,9 +433,10 @@ impl Transactor {
             self.phase = Phase::Open;
             return self.refused(error, "EndTxn", ctx);
         }
-        if let (Some(number), true) = (self.number.take(), is_commit) {
+        if let (Some(number), true) = (self.number, is_commit) {
             ctx.truth.end(number, Fate::Done);
         }
+        self.give_up(ctx);
         if self.habit.version >= 2 {
             self.producer = Some(result.producer);
             self.sequences.clear();
@@ -434,6 +446,7 @@ impl Transactor {
             if is_commit {
                 source.advance();
             } else {
+                source.seek(self.process, ctx);
                 source.restart(ctx);
                 return;
             }
@@ -451,6 +464,9 @@ impl Transactor {
         };
         match outcome {
             Ok(()) => {
+                if let (Some(number), Some(step)) = (self.number, source.commit_step()) {
+                    ctx.truth.recorder.add(number, step);
+                }
                 let after_ms = ctx.random.between(1, 60);
                 ctx.pause(after_ms, WORK);
             }
@@ -477,6 +493,8 @@ impl Client for Transactor {
 
     fn start(&mut self, ctx: &mut Context<'_>) {
         self.waits.clear();
+        // Of a process that is gone nobody knows more.
+        self.number = None;
         if self.phase == Phase::Initialising {
             self.habit.is_alone = false;
         }
@@ -531,4 +549,3 @@ impl Client for Transactor {
         self.phase == Phase::Idle && self.source.as_ref().is_none_or(Source::is_idle)
     }
 }
-

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use milena_protocol::Offset;
+use milena_protocol::{Offset, TopicPartition};
 
 use crate::broker::Broker;
 use crate::message::Response;
@@ -18,31 +18,42 @@ pub(super) fn check(broker: &Broker, truth: &Truth) -> Result<(), String> {
 pub(super) fn committed_values(broker: &Broker) -> Result<BTreeMap<u64, Offset>, String> {
     let mut seen = BTreeMap::new();
     for partition in broker.layout.data() {
-        let Some(found) = broker.partitions.get(partition) else {
-            continue;
-        };
-        let log = &found.log;
-        if log.last_stable() < log.high_watermark() {
-            return Err(format!(
-                "{partition}: last stable {} below {}, and nothing is open any more",
-                log.last_stable(),
-                log.high_watermark()
-            ));
-        }
-        let mut position = log.log_start();
-        while position < log.high_watermark() {
-            let Response::Fetched(answer) = broker.fetch(partition, position, true) else {
-                return Err(format!("{partition} is not read"));
-            };
-            let (values, next) = visible(&answer, position)?;
-            if next <= position {
-                return Err(format!("{partition}: a read at {position} does not go on"));
-            }
-            seen.extend(values.into_iter().map(|(offset, value)| (value, offset)));
-            position = next;
-        }
+        let values = read_committed(broker, partition)?;
+        seen.extend(values.into_iter().map(|(offset, value)| (value, offset)));
     }
     Ok(seen)
+}
+
+/// What a reader of committed records sees of a partition.
+pub(super) fn read_committed(
+    broker: &Broker,
+    partition: &TopicPartition,
+) -> Result<Vec<(Offset, u64)>, String> {
+    let mut all = Vec::new();
+    let Some(found) = broker.partitions.get(partition) else {
+        return Ok(all);
+    };
+    let log = &found.log;
+    if log.last_stable() < log.high_watermark() {
+        return Err(format!(
+            "{partition}: last stable {} below {}, and nothing is open any more",
+            log.last_stable(),
+            log.high_watermark()
+        ));
+    }
+    let mut position = log.log_start();
+    while position < log.high_watermark() {
+        let Response::Fetched(answer) = broker.fetch(partition, position, true) else {
+            return Err(format!("{partition} is not read"));
+        };
+        let (values, next) = visible(&answer, position)?;
+        if next <= position {
+            return Err(format!("{partition}: a read at {position} does not go on"));
+        }
+        all.extend(values);
+        position = next;
+    }
+    Ok(all)
 }
 
 fn check_transactions(
@@ -53,7 +64,9 @@ fn check_transactions(
     let mut shown: BTreeMap<u64, (u64, bool)> = BTreeMap::new();
     for (value, sent) in &truth.sent {
         let Some(transaction) = sent.transaction else {
-            if sent.fate == Fate::Done && !seen.contains_key(value) && !is_deleted(broker, truth, *value)
+            if sent.fate == Fate::Done
+                && !seen.contains_key(value)
+                && !is_deleted(broker, truth, *value)
             {
                 return Err(format!("{value} was acknowledged and is not visible"));
             }
@@ -67,13 +80,18 @@ fn check_transactions(
         let was_stored = sent.fate != Fate::Failed && (sent.offset.is_some() || is_visible);
         match fate {
             Some(Fate::Done) if !is_visible => {
-                return Err(format!("{value} of the committed transaction {transaction} is missing"));
+                return Err(format!(
+                    "{value} of the committed transaction {transaction} is missing"
+                ));
             }
             Some(Fate::Failed) if is_visible => {
-                return Err(format!("{value} of the aborted transaction {transaction} is visible"));
+                return Err(format!(
+                    "{value} of the aborted transaction {transaction} is visible"
+                ));
             }
             _ if was_stored => {
-                let (other, was_visible) = *shown.entry(transaction).or_insert((*value, is_visible));
+                let (other, was_visible) =
+                    *shown.entry(transaction).or_insert((*value, is_visible));
                 if was_visible != is_visible {
                     return Err(format!(
                         "of transaction {transaction} only one of {other} and {value} is visible"

@@ -31,7 +31,9 @@ pub(super) fn check(broker: &Broker, truth: &Truth) -> Result<(), String> {
         let asked = truth.deleted.get(partition).copied().unwrap_or(Offset(0));
         let start = found.log.log_start();
         if asked < start {
-            return Err(format!("{partition} starts at {start}, nobody asked for more than {asked}"));
+            return Err(format!(
+                "{partition} starts at {start}, nobody asked for more than {asked}"
+            ));
         }
     }
     for (value, sent) in &truth.sent {

@@ -2,14 +2,16 @@
 //! file and a line in a table.
 
 mod atomic;
-mod copied;
 mod coordinator;
+mod copied;
 mod durable;
 mod order;
 mod owner;
 mod positions;
 mod replayed;
 mod stable;
+
+use milena_protocol::{Offset, TopicPartition};
 
 use crate::broker::Broker;
 use crate::truth::Truth;
@@ -22,6 +24,8 @@ pub(crate) struct Memory {
     epochs: owner::Epochs,
 }
 
+/// Offsets and values by partition.
+type LastReads = Vec<(TopicPartition, Vec<(Offset, u64)>)>;
 type OfStep = fn(&Broker, &mut Memory) -> Result<(), String>;
 type OfStart = fn(&Broker, &Truth) -> Result<(), String>;
 
@@ -71,6 +75,19 @@ pub(crate) fn after_start(broker: &Broker, truth: &Truth) -> Result<(), String> 
 pub(crate) fn at_end(broker: &Broker, truth: &Truth) -> Result<(), String> {
     check_all(STARTS, broker, truth)?;
     check_all(ENDS, broker, truth)
+}
+
+/// Every partition with what a reader of committed records sees of it.
+pub(crate) fn last_reads(broker: &Broker) -> Result<LastReads, String> {
+    let partitions = broker.layout.data();
+    partitions
+        .map(|partition| {
+            Ok((
+                partition.clone(),
+                atomic::read_committed(broker, partition)?,
+            ))
+        })
+        .collect()
 }
 
 fn check_all(table: &[(&str, OfStart)], broker: &Broker, truth: &Truth) -> Result<(), String> {

@@ -32,7 +32,9 @@ pub(super) fn check(broker: &Broker, memory: &mut Memory) -> Result<(), String> 
         if let Some(before) = memory.seen.insert(name.clone(), now) {
             let went_back = epoch < before.0 || high_watermark < before.1;
             if went_back || (epoch == before.0 && stable < before.2) {
-                return Err(format!("{name}: positions went back: {before:?}, now {now:?}"));
+                return Err(format!(
+                    "{name}: positions went back: {before:?}, now {now:?}"
+                ));
             }
         }
     }

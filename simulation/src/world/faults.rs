@@ -22,7 +22,8 @@ impl World {
             return Ok(());
         };
         let kind = fault.kind.clone();
-        self.trace.note(self.now, format_args!("fault {number}: {kind:?}"));
+        self.trace
+            .note(self.now, format_args!("fault {number}: {kind:?}"));
         match kind {
             Kind::PowerLoss { down_ms } => self.stop_broker(true, down_ms),
             Kind::Kill { down_ms } => self.stop_broker(false, down_ms),
@@ -159,7 +160,8 @@ impl World {
         if process.is_up {
             process.is_up = false;
             process.incarnation += 1;
-            self.queue.push(self.now + down_ms, Event::StartClient(client));
+            self.queue
+                .push(self.now + down_ms, Event::StartClient(client));
         }
     }
 }

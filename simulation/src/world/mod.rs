@@ -6,6 +6,7 @@ mod people;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::broker::{Broker, Input, Output};
+use crate::checker::{Function, Kind, check};
 use crate::client::{Action, Client, Context};
 use crate::fault::{self, Fault};
 use crate::invariant;
@@ -14,6 +15,7 @@ use crate::message::{Request, Response};
 use crate::network::{Network, Way};
 use crate::queue::Queue;
 use crate::random::Random;
+use crate::record::{Note, key};
 use crate::run::Options;
 use crate::trace::Trace;
 use crate::truth::Truth;
@@ -184,7 +186,32 @@ impl World {
                 return Err(self.not_at_rest());
             }
         }
-        invariant::at_end(&self.broker, &self.truth)
+        invariant::at_end(&self.broker, &self.truth)?;
+        self.judge()
+    }
+
+    /// Reads everything once more, and has the history checked.
+    fn judge(&mut self) -> Result<(), String> {
+        let process = self.truth.process();
+        self.truth.recorder.advance(self.now);
+        for (partition, values) in invariant::last_reads(&self.broker)? {
+            let how = (&partition, true);
+            self.truth.polled(process, how, Kind::Invoke, &[]);
+            self.truth.polled(process, how, Kind::Ok, &values);
+            for kind in [Kind::Invoke, Kind::Ok] {
+                let note = Note {
+                    is_committed: true,
+                    keys: vec![key(&partition)],
+                    ..Note::new(process, kind, Function::Finish)
+                };
+                self.truth.recorder.note(note, None);
+            }
+        }
+        let found = check(&self.truth.recorder.history);
+        match found.iter().find(|anomaly| !anomaly.is_allowed()) {
+            None => Ok(()),
+            Some(anomaly) => Err(format!("checker: {anomaly}")),
+        }
     }
 
     fn handle(&mut self, event: Event) -> Result<(), String> {
@@ -254,7 +281,8 @@ impl World {
         let outputs = self.broker.step(self.now, input);
         if self.broker.failure.is_some() || self.broker.storage.is_off() {
             let reason = self.broker.failure.clone().unwrap_or_default();
-            self.trace.note(self.now, format_args!("disk failed: {reason}"));
+            self.trace
+                .note(self.now, format_args!("disk failed: {reason}"));
             let down_ms = self.random.between(100, 1500);
             self.stop_broker(true, down_ms);
             return Ok(());
@@ -339,7 +367,8 @@ impl World {
         for (id, origin) in &self.pending {
             if origin.wire == wire && origin.connection == connection {
                 let response = Response::Lost;
-                self.queue.push(self.now, Event::Answer { id: *id, response });
+                self.queue
+                    .push(self.now, Event::Answer { id: *id, response });
             }
         }
     }
@@ -383,6 +412,7 @@ impl World {
         let Some(process) = self.processes.get_mut(number) else {
             return;
         };
+        self.truth.recorder.advance(self.now);
         let mut ctx = Context {
             now: self.now,
             random: &mut self.random,

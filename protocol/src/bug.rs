@@ -23,12 +23,8 @@ pub enum Bug {
     CompleteAfterFirst,
     /// The repetition of an end is fenced.
     RepeatedEndFenced,
-    /// Markers of an earlier transaction complete a later one (KAFKA-10080).
-    LateMarkersComplete,
     /// Partitions are added to a transaction that is being ended (KAFKA-18575).
     AddedWhileDeciding,
-    /// A transaction without partitions cannot be aborted (KAFKA-18401).
-    EmptyAbortRefused,
     /// A producer is initialised beside the open transaction of the one before.
     OpenTransactionKept,
     /// Offsets of open transactions do not hold back who needs stable ones.
@@ -43,7 +39,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 15] = [
         Self::GuardUnchecked,
         Self::VerificationOutlivesMarker,
         Self::RepeatedMarkerRefused,
@@ -53,9 +49,7 @@ impl Bug {
         Self::MarkersNotResent,
         Self::CompleteAfterFirst,
         Self::RepeatedEndFenced,
-        Self::LateMarkersComplete,
         Self::AddedWhileDeciding,
-        Self::EmptyAbortRefused,
         Self::OpenTransactionKept,
         Self::UnstableOffsetFetched,
         Self::AbortedOffsetsKept,

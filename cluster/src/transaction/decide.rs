@@ -277,10 +277,7 @@ fn end(circumstances: &Circumstances<'_>, request: &EndTransaction) -> Result<Ve
         // Only the transaction of a version 2 producer can be aborted without any partition: what
         // it has written before it knew of the new epoch is fenced (KAFKA-18401).
         (State::Empty | State::CompleteCommit | State::CompleteAbort, _)
-            if !is_repeated
-                && !request.is_commit
-                && request.transaction_version >= BUMPS_FROM
-                && !bug::is(Bug::EmptyAbortRefused) =>
+            if !is_repeated && !request.is_commit && request.transaction_version >= BUMPS_FROM =>
         {
             decided(circumstances, transaction, request)
         }

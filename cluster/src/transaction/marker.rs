@@ -52,10 +52,10 @@ impl Coordinator {
         let Some((id, entry)) = self.entries.get_key_value(id) else {
             return;
         };
-        let is_its = entry.transaction.as_ref().is_some_and(|of| {
-            let is_its = of.producer() == producer || bug::is(Bug::LateMarkersComplete);
-            of.is_deciding() && is_its
-        });
+        let is_its = entry
+            .transaction
+            .as_ref()
+            .is_some_and(|of| of.is_deciding() && of.producer() == producer);
         if !is_its || entry.in_flight.is_some() {
             return;
         }

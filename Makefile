@@ -17,7 +17,7 @@ TEST_PROFILE := $(if $(CI),ci,dev)
 CARGO := cargo
 LOCKED := --locked
 
-.PHONY: help run build test ci format-check lint tidy deny conformance bench fuzz tools
+.PHONY: help run build test ci format-check lint tidy deny conformance simulate bench fuzz tools
 
 help: ## Lists what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ deny: ## Checks licences, bans and sources of dependencies.
 
 conformance: build ## Runs the whole client matrix and librdkafka's suite, and writes the lists.
 	@scripts/conformance
+
+simulate: tools ## Runs seeds of the simulated world; how many in SEEDS=N, from which in START=S.
+	$(CARGO) run $(LOCKED) --profile $(PROFILE) -p milena-simulation -- --seeds $(or $(SEEDS),1000) --start $(or $(START),0)
 
 bench: build ## Measures beside Apache Kafka, alternating, and prints ratios; flags in ARGS="...".
 	@scripts/bench $(ARGS)

@@ -35,7 +35,7 @@ impl Trace {
     /// Adds a line.
     pub(crate) fn note(&mut self, now: i64, line: fmt::Arguments<'_>) {
         // Writing into a hash does not fail.
-        let _ = write!(self, "{now} {line}\n");
+        let _ = writeln!(self, "{now} {line}");
         if let Some(lines) = &mut self.lines
             && lines.len() < LINES_MAX
         {

@@ -226,6 +226,7 @@ impl Broker {
     }
 
     fn group_step(&mut self, shard: i32, event: Event) {
+        self.has_asked_coordinators = true;
         self.has_changed_groups |= !matches!(event, Event::Request { .. });
         let now = self.clock.steady();
         let mut effects = Vec::new();

@@ -60,7 +60,7 @@ pub(crate) enum Done {
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// A client asks; the number names the request.
-    Request { id: u64, request: Request },
+    Request { id: u64, request: Box<Request> },
     /// A sync begins.
     BeginSync(TopicPartition),
     /// It ends.
@@ -152,6 +152,8 @@ pub(crate) struct Broker {
     own: u64,
     /// A group coordinator has heard of an append or a timer in the last step.
     pub(crate) has_changed_groups: bool,
+    /// A coordinator has heard of anything in the last step.
+    pub(crate) has_asked_coordinators: bool,
     pub(crate) clock: Clock,
     random: Random,
     /// Longest duration of a sync in milliseconds.
@@ -201,6 +203,7 @@ impl Broker {
             jobs: BTreeMap::new(),
             own: 0,
             has_changed_groups: false,
+            has_asked_coordinators: false,
             clock: Clock::default(),
             random: random.fork(),
             sync_ms_max: 4,
@@ -215,8 +218,9 @@ impl Broker {
     pub(crate) fn step(&mut self, now: i64, input: Input) -> Vec<Output> {
         self.clock.advance(now);
         self.has_changed_groups = false;
+        self.has_asked_coordinators = false;
         match input {
-            Input::Request { id, request } => self.request(id, request),
+            Input::Request { id, request } => self.request(id, *request),
             Input::BeginSync(partition) => self.begin_sync(&partition),
             Input::EndSync(partition) => self.end_sync(&partition),
             Input::Checkpoint => {

@@ -9,6 +9,11 @@ const READ_BYTES: usize = 64 << 10;
 /// Bytes that a batch may inflate to.
 pub(crate) const INFLATED_BYTES_MAX: usize = 1 << 24;
 
+/// Is told of a batch.
+type OnBatch<'a> = dyn FnMut(&BatchHeader, &[u8]) -> Result<(), String> + 'a;
+/// Is told of offset, key and value of a record.
+type OnRecord<'a> = dyn FnMut(Offset, Option<&[u8]>, Option<&[u8]>) -> Result<(), String> + 'a;
+
 /// Calls `found` with every whole batch of a log that has records in `[from, end)`, in order.
 ///
 /// # Errors
@@ -16,7 +21,7 @@ pub(crate) const INFLATED_BYTES_MAX: usize = 1 << 24;
 pub(crate) fn for_each_batch(
     log: &Log,
     (from, end): (Offset, Offset),
-    found: &mut dyn FnMut(&BatchHeader, &[u8]) -> Result<(), String>,
+    found: &mut OnBatch<'_>,
 ) -> Result<(), String> {
     let mut offset = from.max(log.log_start());
     while offset < end {
@@ -41,7 +46,7 @@ pub(crate) fn for_each_batch(
 pub(crate) fn walk(
     mut bytes: &[u8],
     from: Offset,
-    found: &mut dyn FnMut(&BatchHeader, &[u8]) -> Result<(), String>,
+    found: &mut OnBatch<'_>,
 ) -> Result<Offset, String> {
     let mut next = from;
     while !bytes.is_empty() {
@@ -67,7 +72,7 @@ pub(crate) fn walk(
 pub(crate) fn for_each_record(
     header: &BatchHeader,
     batch: &[u8],
-    found: &mut dyn FnMut(Offset, Option<&[u8]>, Option<&[u8]>) -> Result<(), String>,
+    found: &mut OnRecord<'_>,
 ) -> Result<(), String> {
     let records =
         Records::open(header, batch, INFLATED_BYTES_MAX).map_err(|error| error.to_string())?;

@@ -184,6 +184,7 @@ impl Broker {
     }
 
     fn transaction_step(&mut self, shard: i32, event: Event) {
+        self.has_asked_coordinators = true;
         let now = self.clock.steady();
         let mut effects = Vec::new();
         if let Some(found) = self.transactions.get_mut(&shard) {

@@ -50,7 +50,7 @@ pub(crate) enum Action {
     /// A request leaves.
     Send {
         call: u64,
-        request: Request,
+        request: Box<Request>,
         timeout_ms: i64,
     },
     /// A pause begins.
@@ -79,7 +79,7 @@ impl Context<'_> {
         *self.next_call += 1;
         self.actions.push(Action::Send {
             call,
-            request,
+            request: Box::new(request),
             timeout_ms,
         });
         call

@@ -34,7 +34,7 @@ enum Event {
     /// A request comes to the broker.
     Arrive {
         id: u64,
-        request: Request,
+        request: Box<Request>,
     },
     /// An answer comes to a client.
     Answer {
@@ -53,6 +53,9 @@ enum Event {
     },
     StartBroker,
 }
+
+/// Requests of one connection in order, with their answers.
+type Answers = VecDeque<(u64, Option<Response>)>;
 
 /// A request that has no answer yet.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +90,7 @@ pub(crate) struct World {
     pending: BTreeMap<u64, Origin>,
     /// By wire and connection the requests that the broker has taken, in order, with their answers:
     /// these leave in that order.
-    answers: BTreeMap<(usize, u64), VecDeque<(u64, Option<Response>)>>,
+    answers: BTreeMap<(usize, u64), Answers>,
     next_id: u64,
     pub(crate) faults: Vec<Fault>,
     kept: BTreeSet<usize>,
@@ -179,7 +182,7 @@ impl World {
             if let Some(violation) = self.truth.violations.first() {
                 return Err(format!("client: {violation}"));
             }
-            if self.is_healed && self.events % 64 == 0 && self.is_at_rest() {
+            if self.is_healed && self.events.is_multiple_of(64) && self.is_at_rest() {
                 break;
             }
             if self.until + CONVERGENCE_MS < self.now || EVENTS_MAX < self.events {
@@ -263,7 +266,7 @@ impl World {
         )
     }
 
-    fn arrive(&mut self, id: u64, request: Request) -> Result<(), String> {
+    fn arrive(&mut self, id: u64, request: Box<Request>) -> Result<(), String> {
         if self.is_broker_up {
             if let Some(origin) = self.pending.get(&id) {
                 let key = (origin.wire, origin.connection);
@@ -441,7 +444,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, client: usize, call: u64, request: Request, timeout_ms: i64) {
+    fn send(&mut self, client: usize, call: u64, request: Box<Request>, timeout_ms: i64) {
         let Some(process) = self.processes.get(client) else {
             return;
         };

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use milena_cluster::group::{Effect, Event, Producer, Token};
 use milena_log::producer_state::VerificationGuard;
 use milena_log::validate::ValidBatch;
-use milena_protocol::batch::BatchBuilder;
+use milena_protocol::batch::{BUILT_BYTES_MAX, BatchBuilder};
 use milena_protocol::stored::group::Record;
 use milena_protocol::{ErrorCode, Offset, ProducerId, Sequence};
 use tokio::sync::oneshot;
@@ -36,6 +36,9 @@ const BYTES_MAX: usize = 256 << 20;
 const GUARDS_MAX: usize = 65_536;
 /// Bytes of a record beside key and value at most.
 const OVERHEAD_BYTES: usize = 32;
+
+// An append is in its batch as a whole or not at all.
+const _: () = assert!(SHARED_BYTES_MAX + BYTES_MAX < BUILT_BYTES_MAX);
 
 /// The records of one append of the coordinator within a batch.
 #[derive(Debug)]
@@ -209,7 +212,7 @@ impl Shard {
         for (key, value) in &encoded {
             open.builder
                 .append(now, Some(key), value.as_deref(), [])
-                .map_err(|_| ErrorCode::RecordListTooLarge)?;
+                .expect("a batch has room for the largest request beside what is shared");
         }
         open.parts.push(part);
         if let Some(producer) = producer {

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use self::settings::Settings;
 use self::shard::Shard;
-use self::surroundings::Surroundings;
+use self::surroundings::{Changes, Surroundings};
 use crate::broker::Broker;
 use crate::metrics::GroupCounts;
 use crate::partition::Partition;
@@ -119,11 +119,18 @@ impl Groups {
     async fn tell(&self, broker: &Arc<Broker>, image: Arc<Image>) {
         let surroundings = Arc::clone(&self.surroundings);
         let values = broker.values();
-        // To see all topics of a large cluster takes more than a moment.
         let changes = broker
             .blocking(move || {
-                let mut surroundings = surroundings.write().unwrap_or_else(PoisonError::into_inner);
-                surroundings.follow(&image, &values)
+                let known = surroundings
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                let changes = Changes::between(&known, &image, &values);
+                surroundings
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(image, &changes);
+                changes
             })
             .await;
         if let Some(view) = changes.view {

@@ -56,10 +56,13 @@ fn size(values: &BrokerValues, key: &str) -> usize {
 fn consumer(values: &BrokerValues) -> ConsumerConfig {
     let set = |key| (values.value(key).1 != Source::Default).then(|| values.int(key));
     let names = values.list("group.consumer.assignors");
-    let mut assignors: Vec<Assignor> = names
-        .iter()
-        .filter_map(|name| Assignor::from_name(name))
-        .collect();
+    let mut assignors = Vec::new();
+    // The table of the keys refuses all other names.
+    for assignor in names.iter().filter_map(|name| assignor(name)) {
+        if !assignors.contains(&assignor) {
+            assignors.push(assignor);
+        }
+    }
     let default = ConsumerConfig::default();
     if assignors.is_empty() {
         assignors = default.assignors.clone();
@@ -75,5 +78,37 @@ fn consumer(values: &BrokerValues) -> ConsumerConfig {
         migration: policy
             .and_then(|name| MigrationPolicy::from_name(&name))
             .unwrap_or(MigrationPolicy::Bidirectional),
+    }
+}
+
+/// The assignor of this name, or of this class of Kafka.
+fn assignor(name: &str) -> Option<Assignor> {
+    match name.strip_prefix("org.apache.kafka.coordinator.group.assignor.") {
+        Some("UniformAssignor") => Some(Assignor::Uniform),
+        Some("RangeAssignor") => Some(Assignor::Range),
+        _ => Assignor::from_name(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assignors(names: &str) -> Vec<Assignor> {
+        let set = [("group.consumer.assignors".to_owned(), names.to_owned())];
+        let values = BrokerValues::new(set.into());
+        assert_eq!(values.faults(), []);
+        Settings::new(&values).config.consumer.assignors
+    }
+
+    #[test]
+    fn assignors_are_named_or_classes_of_kafka() {
+        let class = "org.apache.kafka.coordinator.group.assignor.RangeAssignor";
+        assert_eq!(assignors("range"), [Assignor::Range]);
+        assert_eq!(assignors(class), [Assignor::Range]);
+        let both = assignors(&format!("{class},uniform,range"));
+        assert_eq!(both, [Assignor::Range, Assignor::Uniform]);
+        let set = [("group.consumer.assignors".to_owned(), "a.B".to_owned())];
+        assert_eq!(BrokerValues::new(set.into()).faults().len(), 1);
     }
 }

@@ -8,8 +8,8 @@ use milena_cluster::metadata::{self as cluster, ConfigResource, Delta, Image, Re
 use milena_protocol::TopicId;
 use milena_protocol::config::{BrokerValues, GroupConfig as Resolved};
 
-/// The newest of it that was followed.
-#[derive(Debug, Default)]
+/// The newest of it that was followed. A copy costs little where few groups have settings.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
     image: Option<Arc<Image>>,
     view: TopicView,
@@ -28,58 +28,45 @@ pub(super) struct Changes {
     pub(super) configs: Vec<(Arc<str>, GroupConfig)>,
 }
 
-impl Surroundings {
-    /// Takes over a newer image.
-    pub(super) fn follow(&mut self, image: &Arc<Image>, values: &BrokerValues) -> Changes {
-        let before = self.image.replace(Arc::clone(image));
-        let mut changes = Changes::default();
-        let Some(before) = before else {
+impl Changes {
+    /// What a newer image changes. To see all topics of a large cluster takes more than a moment:
+    /// call it without a lock.
+    pub(super) fn between(known: &Surroundings, image: &Image, values: &BrokerValues) -> Self {
+        let Some(before) = &known.image else {
             let all = image.topics().map(|topic| seen(image, topic));
-            self.view = TopicView::new(version(image), all);
-            changes.view = Some(self.view.clone());
-            for resource in image.config_resources() {
-                self.configure(image, resource, values, &mut changes);
-            }
-            return changes;
+            let resources = image.config_resources();
+            return Self {
+                view: Some(TopicView::new(version(image), all)),
+                configs: resources
+                    .filter_map(|resource| config_of(image, resource, values))
+                    .collect(),
+            };
         };
-        if Arc::ptr_eq(&before, image) {
-            return changes;
+        let delta = Delta::between(before, image);
+        let resources = delta.configs.iter();
+        Self {
+            view: changed_view(&known.view, before, image, &delta),
+            configs: resources
+                .filter_map(|resource| config_of(image, resource, values))
+                .collect(),
         }
-        let delta = Delta::between(&before, image);
-        if let Some(view) = changed_view(&self.view, &before, image, &delta) {
-            self.view = view;
-            changes.view = Some(self.view.clone());
-        }
-        for resource in &delta.configs {
-            self.configure(image, resource, values, &mut changes);
-        }
-        changes
     }
+}
 
-    fn configure(
-        &mut self,
-        image: &Image,
-        resource: &ConfigResource,
-        values: &BrokerValues,
-        changes: &mut Changes,
-    ) {
-        if resource.kind != ResourceKind::Group {
-            return;
+impl Surroundings {
+    /// Takes over a newer image and what it changes.
+    pub(super) fn take(&mut self, image: Arc<Image>, changes: &Changes) {
+        self.image = Some(image);
+        if let Some(view) = &changes.view {
+            self.view = view.clone();
         }
-        let overrides: BTreeMap<String, String> = image
-            .configs(resource)
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
-        let config = config(&overrides, values);
-        let group: Arc<str> = Arc::from(&*resource.name);
-        if overrides.is_empty() {
-            self.configs.remove(&group);
-        } else {
-            self.configs.insert(Arc::clone(&group), config);
+        for (group, config) in &changes.configs {
+            if *config == GroupConfig::default() {
+                self.configs.remove(group);
+            } else {
+                self.configs.insert(Arc::clone(group), *config);
+            }
         }
-        changes.configs.push((group, config));
     }
 
     /// Takes over other settings of the broker. None where they are the same.
@@ -111,6 +98,24 @@ pub(super) fn changed(group: &str, config: GroupConfig) -> Event {
         group: group.to_owned(),
         config,
     }
+}
+
+/// A group and its settings; none where the resource is none.
+fn config_of(
+    image: &Image,
+    resource: &ConfigResource,
+    values: &BrokerValues,
+) -> Option<(Arc<str>, GroupConfig)> {
+    if resource.kind != ResourceKind::Group {
+        return None;
+    }
+    let overrides: BTreeMap<String, String> = image
+        .configs(resource)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
+    Some((Arc::from(&*resource.name), config(&overrides, values)))
 }
 
 /// Settings of a group, within the bounds of the broker.

@@ -1,9 +1,17 @@
 //! Consumer groups (KIP-848).
 
-use crate::config::broker::{PATTERNS, SOME_LIST};
+use crate::config::broker::PATTERNS;
 use crate::config::key::Effect::{NoEffect, Works};
 use crate::config::key::{Key, keys};
-use crate::config::validator::Validator::{AtLeast, OneOfIgnoringCase};
+use crate::config::validator::Validator::{AtLeast, Distinct, OneOfIgnoringCase};
+
+/// By name, and by the class of Kafka.
+const ASSIGNORS: &[&str] = &[
+    "uniform",
+    "range",
+    "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+    "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+];
 
 pub(super) const KEYS: &[Key] = keys! {
     "group.consumer.session.timeout.ms" => Int, "45000", AtLeast(1), Medium, ReadOnly, Works,
@@ -24,7 +32,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Smallest consumer.assignment.interval.ms of a group.";
     "group.consumer.max.assignment.interval.ms" => Int, "15000", AtLeast(0), Medium, ReadOnly, Works,
         "Largest consumer.assignment.interval.ms of a group.";
-    "group.consumer.assignors" => List, "uniform,range", SOME_LIST, Medium, ReadOnly, Works,
+    "group.consumer.assignors" => List, "uniform,range", Distinct { allowed: Some(ASSIGNORS), may_be_empty: false }, Medium, ReadOnly, Works,
         "Assignors of consumer groups; the first is the default.";
     "group.consumer.migration.policy" => String, "bidirectional", OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), Medium, ReadOnly, Works,
         "Which way a group may move between the classic and the consumer protocol.";

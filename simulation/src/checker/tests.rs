@@ -516,12 +516,17 @@ fn input_is_never_consumed() {
 
 #[test]
 fn fenced_producer_commits() {
-    let story = |kind| Story::committed().init(1).init(2).txn(1, kind, &[]);
+    let story = |kind| {
+        Story::committed()
+            .init(1)
+            .init(2)
+            .txn(1, kind, &[commits(1)])
+    };
     story(Kind::Ok).has(Class::StaleFence);
     story(Kind::Fail).clean();
     Story::committed()
         .init(1)
-        .txn(1, Kind::Ok, &[])
+        .txn(1, Kind::Ok, &[commits(1)])
         .init(2)
         .clean();
     // It has come back.
@@ -529,6 +534,12 @@ fn fenced_producer_commits() {
         .init(1)
         .init(2)
         .init(1)
+        .txn(1, Kind::Ok, &[commits(1)])
+        .clean();
+    // What is empty needs no broker.
+    Story::committed()
+        .init(1)
+        .init(2)
         .txn(1, Kind::Ok, &[])
         .clean();
 }

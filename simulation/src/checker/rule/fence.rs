@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::checker::anomaly::{Anomaly, Class};
-use crate::checker::history::Function;
+use crate::checker::history::{Function, Step};
 use crate::checker::index::{Effect, Index};
 
 /// The initialisations of one transactional id.
@@ -34,7 +34,12 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Anomaly>) {
         }
     }
     for (at, operation) in index.operations.iter().enumerate() {
-        if !operation.is_txn() || index.effects[at] != Effect::Certain {
+        // Clients commit what is empty without asking anybody.
+        let has_effect = operation
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Send(..) | Step::Commit(..)));
+        if !operation.is_txn() || !has_effect || index.effects[at] != Effect::Certain {
             continue;
         }
         let Some((id, owners)) = operation

@@ -17,6 +17,7 @@ use milena_protocol::{ErrorCode, PartitionIndex, ProducerEpoch, ProducerId, Topi
 use super::init_producer_id::told;
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::replicas::is_internal;
 
 /// First version whose clients know `PRODUCER_FENCED`.
 const FENCED_FROM: i16 = 2;
@@ -86,10 +87,20 @@ async fn add(
             .topic(&partition.topic)
             .is_some_and(|topic| topic.partition(partition.partition).is_some())
     };
-    if !partitions.iter().all(exists) {
-        let error = |partition: &TopicPartition| match exists(partition) {
-            true => ErrorCode::OperationNotAttempted,
-            false => ErrorCode::UnknownTopicOrPartition,
+    let check = |partition: &TopicPartition| {
+        // Clients add the offsets of a group by AddOffsetsToTxn.
+        if version < BATCH_FROM && is_internal(&partition.topic) {
+            ErrorCode::TopicAuthorizationFailed
+        } else if exists(partition) {
+            ErrorCode::None
+        } else {
+            ErrorCode::UnknownTopicOrPartition
+        }
+    };
+    if partitions.iter().any(|partition| check(partition).is_err()) {
+        let error = |partition: &TopicPartition| match check(partition) {
+            ErrorCode::None => ErrorCode::OperationNotAttempted,
+            error => error,
         };
         return partitions
             .iter()

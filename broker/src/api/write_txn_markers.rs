@@ -22,7 +22,7 @@ use super::{Context, Row, Unreadable, encode};
 use crate::broker::Broker;
 use crate::clock;
 use crate::net::Response;
-use crate::transaction::write_marker;
+use crate::transaction::Writing;
 
 const KEY: i16 = 27;
 /// First version that names the version of the transaction.
@@ -46,10 +46,16 @@ async fn serve(
     let (request, versions) = decode(context.version, body)?;
     // Markers of one producer are answered together, as Kafka does.
     let mut by_producer: BTreeMap<i64, Errors> = BTreeMap::new();
-    for (marker, version) in request.markers.iter().zip(versions) {
-        let errors = write(broker, marker, version).await;
-        let known = by_producer.entry(marker.producer_id.0).or_default();
-        known.extend(errors);
+    let writing: Vec<(i64, Writing)> = request
+        .markers
+        .iter()
+        .zip(versions)
+        .map(|(marker, version)| (marker.producer_id.0, begin(broker, marker, version)))
+        .collect();
+    for (id, writing) in writing {
+        let errors = writing.finish(broker).await.into_iter();
+        let errors = errors.map(|(partition, error)| (partition, not_here(error)));
+        by_producer.entry(id).or_default().extend(errors);
     }
     let markers = by_producer.into_iter().map(|(id, errors)| {
         WritableTxnMarkerResult::default()
@@ -80,7 +86,7 @@ fn decode(version: i16, mut body: Bytes) -> Result<(WriteTxnMarkersRequest, Vec<
     Ok((request, versions))
 }
 
-async fn write(broker: &Arc<Broker>, marker: &WritableTxnMarker, version: i8) -> Errors {
+fn begin(broker: &Broker, marker: &WritableTxnMarker, version: i8) -> Writing {
     let topics = marker.topics.iter();
     let partitions: Vec<TopicPartition> = topics
         .flat_map(|topic| {
@@ -96,11 +102,7 @@ async fn write(broker: &Arc<Broker>, marker: &WritableTxnMarker, version: i8) ->
         coordinator_epoch: marker.coordinator_epoch,
         timestamp: clock::now(),
     };
-    let written = write_marker(broker, &marker, i16::from(version), &partitions).await;
-    written
-        .into_iter()
-        .map(|(partition, error)| (partition, not_here(error)))
-        .collect()
+    Writing::begin(broker, marker, i16::from(version), partitions)
 }
 
 /// Whoever asks for a partition that is not here is told that it does not exist, as by Kafka.

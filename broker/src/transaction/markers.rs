@@ -15,81 +15,104 @@ use crate::completion::Completion;
 use crate::partition::{Append, Partition};
 use crate::topics::CONSUMER_OFFSETS;
 
-/// Writes the markers of a transaction to the partitions that are here, and waits until each is
-/// committed or refused.
-pub(super) async fn write_all(
-    broker: &Arc<Broker>,
-    markers: &Markers,
-) -> Vec<(TopicPartition, ErrorCode)> {
-    let marker = Marker {
+/// Markers that were appended, or are about to be, and are not committed yet.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    marker: Marker,
+    transaction_version: i16,
+    partitions: Vec<TopicPartition>,
+    /// Slots of those that go through the coordinator of groups, which applies the offsets of the
+    /// transaction with its marker.
+    of_groups: Vec<usize>,
+    completion: Arc<Completion>,
+    wake: Arc<Notify>,
+}
+
+/// The marker that ends a transaction.
+pub(super) fn marker(markers: &Markers) -> Marker {
+    Marker {
         producer_id: markers.producer_id,
         producer_epoch: markers.producer_epoch,
         is_commit: markers.is_commit,
         coordinator_epoch: markers.coordinator_epoch,
         timestamp: clock::now(),
-    };
-    let partitions: Vec<TopicPartition> = markers.partitions.iter().cloned().collect();
-    let results = write_marker(broker, &marker, markers.transaction_version, &partitions).await;
-    for (partition, error) in &results {
-        // The others come and go with elections and loads.
+    }
+}
+
+impl Writing {
+    /// Appends a marker to the partitions that are here.
+    pub(crate) fn begin(
+        broker: &Broker,
+        marker: Marker,
+        transaction_version: i16,
+        partitions: Vec<TopicPartition>,
+    ) -> Self {
+        let wake = Arc::new(Notify::new());
+        let completion = Completion::new(partitions.len(), Arc::clone(&wake));
+        let mut of_groups = Vec::new();
+        for (slot, partition) in partitions.iter().enumerate() {
+            match find(broker, partition) {
+                Err(error) => completion.fail(slot, error),
+                Ok(_) if &*partition.topic == CONSUMER_OFFSETS => of_groups.push(slot),
+                Ok(found) => found.append(Append {
+                    records: ValidBatch::of_marker(&marker, transaction_version),
+                    all: true,
+                    completion: Arc::clone(&completion),
+                    slot,
+                }),
+            }
+        }
+        Self {
+            marker,
+            transaction_version,
+            partitions,
+            of_groups,
+            completion,
+            wake,
+        }
+    }
+
+    /// Waits until every marker is committed or refused. `UNKNOWN_TOPIC_OR_PARTITION` where the
+    /// topic has no such partition, `NOT_LEADER_OR_FOLLOWER` where it is not served here now.
+    pub(crate) async fn finish(self, broker: &Broker) -> Vec<(TopicPartition, ErrorCode)> {
+        for slot in self.of_groups {
+            let Some(partition) = self.partitions.get(slot) else {
+                continue;
+            };
+            let batch = ValidBatch::of_marker(&self.marker, self.transaction_version);
+            let Marker {
+                producer_id,
+                is_commit,
+                ..
+            } = self.marker;
+            let written = broker
+                .groups()
+                .write_marker(partition.partition, batch, producer_id, is_commit)
+                .await;
+            let error = written.err().map_or(ErrorCode::None, not_ready);
+            self.completion.fail(slot, error);
+        }
+        while !self.completion.is_done() {
+            self.wake.notified().await;
+        }
+        let outcomes = self.completion.take().into_iter();
+        self.partitions
+            .into_iter()
+            .zip(outcomes.map(|outcome| outcome.error))
+            .collect()
+    }
+}
+
+/// Tells of markers that are refused for good; other errors come and go with elections and loads.
+pub(super) fn warn_refused(transactional_id: &str, results: &[(TopicPartition, ErrorCode)]) {
+    for (partition, error) in results {
         if matches!(
             error,
             ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced
         ) {
-            warn!(%partition, transactional_id = markers.transactional_id, code = error.name(),
-                "marker was refused");
+            warn!(%partition, transactional_id, code = error.name(), "marker was refused");
         }
     }
-    results
-}
-
-/// Writes one marker to several partitions, and waits until it is committed or refused in each.
-/// `UNKNOWN_TOPIC_OR_PARTITION` where the topic has no such partition, `NOT_LEADER_OR_FOLLOWER`
-/// where it is not served here now.
-pub(crate) async fn write_marker(
-    broker: &Arc<Broker>,
-    marker: &Marker,
-    transaction_version: i16,
-    partitions: &[TopicPartition],
-) -> Vec<(TopicPartition, ErrorCode)> {
-    let wake = Arc::new(Notify::new());
-    let completion = Completion::new(partitions.len(), Arc::clone(&wake));
-    let mut of_groups = Vec::new();
-    for (slot, partition) in partitions.iter().enumerate() {
-        match find(broker, partition) {
-            Err(error) => completion.fail(slot, error),
-            Ok(_) if &*partition.topic == CONSUMER_OFFSETS => of_groups.push((slot, partition)),
-            Ok(found) => found.append(Append {
-                records: ValidBatch::of_marker(marker, transaction_version),
-                all: true,
-                completion: Arc::clone(&completion),
-                slot,
-            }),
-        }
-    }
-    for (slot, partition) in of_groups {
-        // The coordinator of groups applies the offsets of the transaction with the marker.
-        let batch = ValidBatch::of_marker(marker, transaction_version);
-        let written = broker
-            .groups()
-            .write_marker(
-                partition.partition,
-                batch,
-                marker.producer_id,
-                marker.is_commit,
-            )
-            .await;
-        completion.fail(slot, written.err().map_or(ErrorCode::None, not_ready));
-    }
-    while !completion.is_done() {
-        wake.notified().await;
-    }
-    let outcomes = completion.take().into_iter();
-    partitions
-        .iter()
-        .cloned()
-        .zip(outcomes.map(|outcome| outcome.error))
-        .collect()
 }
 
 /// What a coordinator of groups says in the words of a partition.

@@ -22,7 +22,7 @@ use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::transaction::{TOPIC, partition_for};
 use milena_protocol::{ErrorCode, PartitionIndex};
 
-pub(crate) use self::markers::write_marker;
+pub(crate) use self::markers::Writing;
 use self::settings::Settings;
 use self::shard::Shard;
 pub(crate) use self::verify::{Admission, admit};

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::appends::Appends;
+use super::markers::Writing;
 use super::settings::Settings;
 use super::{load, markers};
 use crate::broker::Broker;
@@ -394,15 +395,19 @@ impl Shard {
         });
     }
 
-    /// Writes markers, in a task of its own.
+    /// Appends markers, and waits for them in a task of its own.
     fn write_markers(self: &Arc<Self>, markers: Markers) {
         let Some(broker) = self.broker.upgrade() else {
             return;
         };
+        let partitions = markers.partitions.iter().cloned().collect();
+        let marker = markers::marker(&markers);
+        let writing = Writing::begin(&broker, marker, markers.transaction_version, partitions);
         let shard = Arc::clone(self);
         let tracker = broker.tracker().clone();
         tracker.spawn(async move {
-            let results = markers::write_all(&broker, &markers).await;
+            let results = writing.finish(&broker).await;
+            markers::warn_refused(&markers.transactional_id, &results);
             shard.feed(Event::MarkersWritten {
                 transactional_id: markers.transactional_id,
                 producer_id: markers.producer_id,

@@ -34,7 +34,7 @@ struct Asked {
 /// The transactional batches of one request.
 #[derive(Debug)]
 pub(super) struct Transaction {
-    /// None where the request names none: its batches can only go on with what is open.
+    /// None where the request names none, which no client does.
     transactional_id: Option<String>,
     admission: Admission,
     /// The coordinator is asked.
@@ -88,11 +88,11 @@ impl Transaction {
         if self.producer.is_none() {
             return Some(Err(ErrorCode::InvalidProducerIdMapping));
         }
+        if self.transactional_id.is_none() {
+            return Some(Err(ErrorCode::TransactionalIdAuthorizationFailed));
+        }
         if !self.verifies {
             return Some(Ok(records));
-        }
-        if self.transactional_id.is_none() {
-            return Some(Ok(records.with_guard(VerificationGuard::NONE)));
         }
         let header = records.header();
         match partition.begin_verification(header, self.admission.adds()) {

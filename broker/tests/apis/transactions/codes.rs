@@ -110,23 +110,14 @@ fn a_partition_that_was_not_added_is_refused_in_the_words_of_the_version() {
     assert_eq!(add(&mut client, 3, &producer, &[0]), [(0, 0)]);
     producer.sequence = 0;
     assert_eq!(producer.produce_as(&mut client, 11, "t", "a"), (0, 0));
-    // Without the name of the transaction nobody can be asked; what is open goes on.
+    // Without the name of the transaction: TRANSACTIONAL_ID_AUTHORIZATION_FAILED.
     let mut unnamed = producer.request("t", &[(0, "b")]);
     unnamed.transactional_id = None;
     let response = client.call(11, &unnamed);
-    assert_eq!(response.responses[0].partition_responses[0].error_code, 0);
+    assert_eq!(response.responses[0].partition_responses[0].error_code, 53);
     let end = producer.end_request(true);
     assert_eq!(client.call(4, &end).error_code, 0);
-    await_stable(&mut client, "t", 3);
-    let response = client.call(11, &unnamed);
-    let code = response.responses[0].partition_responses[0].error_code;
-    // It is what was appended before.
-    assert_eq!(code, 0);
-    let mut unnamed = producer.request("t", &[(0, "c")]);
-    unnamed.transactional_id = None;
-    let response = client.call(11, &unnamed);
-    let code = response.responses[0].partition_responses[0].error_code;
-    assert_eq!(code, INVALID_TXN_STATE);
+    await_stable(&mut client, "t", 2);
 }
 
 #[test]
@@ -138,6 +129,18 @@ fn partitions_that_do_not_exist_are_not_added() {
     // UNKNOWN_TOPIC_OR_PARTITION, and OPERATION_NOT_ATTEMPTED for those that do.
     let added = add(&mut client, 3, &producer, &[0, 9]);
     assert_eq!(added, [(0, 55), (9, 3)]);
+    // Those of the broker's own topics are not for clients: TOPIC_AUTHORIZATION_FAILED.
+    let own = AddPartitionsToTxnTopic::default()
+        .with_name(topic("__transaction_state"))
+        .with_partitions(vec![0]);
+    let request = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(transactional_id("x"))
+        .with_v3_and_below_producer_id(ProducerId(producer.id))
+        .with_v3_and_below_producer_epoch(producer.epoch)
+        .with_v3_and_below_topics(vec![own]);
+    let response = client.call(3, &request);
+    let refused = &response.results_by_topic_v3_and_below[0].results_by_partition[0];
+    assert_eq!(refused.partition_error_code, 29);
     assert_eq!(producer.state(&mut client), "Empty");
 }
 

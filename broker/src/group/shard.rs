@@ -48,6 +48,21 @@ pub(super) struct Inner {
     has_appended: bool,
 }
 
+/// Forgets a request whose client is gone: on a disk that stalls, clients come again and again.
+struct Abandoned<'a> {
+    shard: &'a Shard,
+    /// None once it is answered.
+    waiter: Option<u64>,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            self.shard.lock().waiters.remove(&waiter);
+        }
+    }
+}
+
 /// The coordinator of one partition.
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -129,7 +144,7 @@ impl Shard {
     /// # Cancel safety
     /// The request stands; its answer is lost.
     pub(super) async fn request(&self, request: Request) -> Response {
-        let answer = {
+        let (answer, mut abandoned) = {
             let mut inner = self.lock();
             inner.waiter_count += 1;
             let waiter = Waiter(inner.waiter_count);
@@ -140,11 +155,17 @@ impl Shard {
             }
             let (sender, receiver) = oneshot::channel();
             inner.waiters.insert(waiter.0, sender);
-            receiver
+            let abandoned = Abandoned {
+                shard: self,
+                waiter: Some(waiter.0),
+            };
+            (receiver, abandoned)
         };
-        answer
+        let response = answer
             .await
-            .expect("a coordinator that has not panicked answers everybody")
+            .expect("a coordinator that has not panicked answers everybody");
+        abandoned.waiter = None;
+        response
     }
 
     /// Forgets the offsets of topics that are gone.

@@ -72,6 +72,7 @@ impl Embedded {
             connections: broker.connections().total(),
             damaged_partitions: replicas.damaged().len() + replicas.unopened().len(),
             groups: broker.groups().counts(),
+            transactions: broker.transactions().counts(),
         })
     }
 

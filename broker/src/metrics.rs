@@ -72,6 +72,10 @@ defs! {
     REQUEST_SECONDS Histogram "milena_broker_request_seconds" ["request"] "Time from the start of a request to its response, waits for data and timers included.";
     REFUSED_REQUESTS Counter "milena_broker_requests_refused_total" [] "Requests that could not be read or are not served; their connection was closed.";
     REQUESTS Counter "milena_broker_requests_total" ["request"] "Requests that arrived.";
+    TRANSACTIONS Gauge "milena_broker_transaction_count" ["state"] "Transactional ids that this broker coordinates.";
+    TRANSACTION_AGE Gauge "milena_broker_transaction_oldest_seconds" [] "Age of the oldest open transaction that this broker coordinates; 0 where none is open.";
+    TRANSACTION_PARTITIONS Gauge "milena_broker_transaction_partition_count" ["state"] "Partitions of __transaction_state that this broker leads: loading, active (served), failed (not served, see the log).";
+    TRANSACTION_TIMEOUTS Counter "milena_broker_transaction_timeouts_total" [] "Transactions that were aborted since they took longer than their timeout.";
 }
 
 /// Upper bounds of the buckets of every histogram, in microseconds, inclusive.
@@ -102,15 +106,33 @@ impl GroupCounts {
     }
 
     fn write_partitions(&self, out: &mut String) {
-        let name = GROUP_PARTITIONS.name;
         let states = [
             ("loading", self.loading),
             ("active", self.active),
             ("failed", self.failed),
         ];
-        for (state, count) in states {
-            line(out, format_args!("{name}{{state=\"{state}\"}} {count}"));
-        }
+        write_states(out, GROUP_PARTITIONS.name, states);
+    }
+}
+
+/// Transactional ids and their coordinators at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct TransactionCounts {
+    /// Transactional ids by state.
+    pub(crate) states: BTreeMap<&'static str, u64>,
+    /// Age of the oldest open transaction, in seconds.
+    pub(crate) oldest_seconds: i64,
+    /// Coordinators by what they do: loading, active, failed.
+    pub(crate) partitions: BTreeMap<&'static str, u64>,
+}
+
+fn write_states(
+    out: &mut String,
+    name: &str,
+    states: impl IntoIterator<Item = (&'static str, u64)>,
+) {
+    for (state, count) in states {
+        line(out, format_args!("{name}{{state=\"{state}\"}} {count}"));
     }
 }
 
@@ -173,6 +195,8 @@ pub(crate) struct Gauges {
     pub(crate) damaged_partitions: usize,
     /// Groups.
     pub(crate) groups: GroupCounts,
+    /// Transactional ids.
+    pub(crate) transactions: TransactionCounts,
 }
 
 /// Keys below this have counters of their own.
@@ -189,6 +213,7 @@ pub(crate) struct Metrics {
     appended_batches: AtomicU64,
     fetched_bytes: AtomicU64,
     offset_commits: AtomicU64,
+    transaction_timeouts: AtomicU64,
     sync_seconds: Histogram,
     partitions: AtomicI64,
     offline_directories: AtomicI64,
@@ -206,6 +231,7 @@ impl Metrics {
             appended_batches: AtomicU64::new(0),
             fetched_bytes: AtomicU64::new(0),
             offset_commits: AtomicU64::new(0),
+            transaction_timeouts: AtomicU64::new(0),
             sync_seconds: Histogram::default(),
             partitions: AtomicI64::new(0),
             offline_directories: AtomicI64::new(0),
@@ -261,6 +287,11 @@ impl Metrics {
             .fetch_add(count as u64, Ordering::Relaxed);
     }
 
+    /// A transaction was aborted since it took too long.
+    pub(crate) fn transaction_timed_out(&self) {
+        self.transaction_timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A partition was synced.
     pub(crate) fn synced(&self, took: Duration) {
         self.sync_seconds.record(took);
@@ -296,6 +327,12 @@ impl Metrics {
                 name if name == REQUEST_SECONDS.name => self.write_request_seconds(&mut out),
                 name if name == GROUPS.name => gauges.groups.write_groups(&mut out),
                 name if name == GROUP_PARTITIONS.name => gauges.groups.write_partitions(&mut out),
+                name if name == TRANSACTIONS.name => {
+                    write_states(&mut out, name, gauges.transactions.states.clone());
+                }
+                name if name == TRANSACTION_PARTITIONS.name => {
+                    write_states(&mut out, name, gauges.transactions.partitions.clone());
+                }
                 name if name == SYNC_SECONDS.name => self.sync_seconds.write(&mut out, name, ""),
                 name => {
                     let value = self.single(name, gauges);
@@ -324,6 +361,8 @@ impl Metrics {
             name if name == PARTITIONS.name => self.partitions.load(Ordering::Relaxed),
             name if name == REFUSED_REQUESTS.name => counter(&self.refused),
             name if name == REJECTED_PRODUCES.name => counter(&self.rejected_produces),
+            name if name == TRANSACTION_AGE.name => gauges.transactions.oldest_seconds,
+            name if name == TRANSACTION_TIMEOUTS.name => counter(&self.transaction_timeouts),
             _ => counter(&self.sync_seconds.count),
         }
     }
@@ -376,10 +415,19 @@ mod tests {
             connections: 2,
             damaged_partitions: 3,
             groups,
+            transactions: TransactionCounts {
+                states: [("Ongoing", 4)].into(),
+                oldest_seconds: 9,
+                partitions: [("active", 50)].into(),
+            },
         });
         let group_lines = [
             "group_count{protocol=\"consumer\",state=\"Stable\"} 3\n",
             "group_partition_count{state=\"active\"} 50\n",
+            "transaction_count{state=\"Ongoing\"} 4\n",
+            "transaction_oldest_seconds 9\n",
+            "transaction_partition_count{state=\"active\"} 50\n",
+            "transaction_timeouts_total 0\n",
             "offset_commits_total 7\n",
         ];
         for line in group_lines {

@@ -27,6 +27,7 @@ use self::settings::Settings;
 use self::shard::Shard;
 pub(crate) use self::verify::{Admission, admit};
 use crate::broker::Broker;
+use crate::metrics::TransactionCounts;
 use crate::partition::Partition;
 
 /// The feature whose level says how transactions are served (KIP-890).
@@ -170,6 +171,15 @@ impl Transactions {
             .shard_of(transactional_id)
             .ok_or(ErrorCode::NotCoordinator)?;
         shard.with_core(|core, _| core.describe(transactional_id))
+    }
+
+    /// How many there are.
+    pub(crate) fn counts(&self) -> TransactionCounts {
+        let mut counts = TransactionCounts::default();
+        for shard in self.shards() {
+            shard.count(&mut counts);
+        }
+        counts
     }
 
     /// The transactional ids of this broker that the filter lets through.

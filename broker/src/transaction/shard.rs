@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use milena_cluster::transaction::{Coordinator, Effect, Event, Markers, Request, Response, Waiter};
+use milena_cluster::transaction::{
+    Coordinator, Effect, Event, Markers, Request, Response, State, Waiter,
+};
+use milena_protocol::stored::transaction::Record;
 use milena_protocol::{Offset, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -18,6 +21,7 @@ use super::settings::Settings;
 use super::{load, markers};
 use crate::broker::Broker;
 use crate::group::steady::SteadyClock;
+use crate::metrics::TransactionCounts;
 use crate::partition::Partition;
 
 /// Longest sleep of the task; nothing depends on it.
@@ -39,6 +43,8 @@ pub(super) struct Inner {
     version: Option<i16>,
     is_loaded: bool,
     has_resigned: bool,
+    /// Its records cannot be loaded, for a reason that was logged.
+    is_broken: bool,
     /// Until when the task sleeps by the clock of the coordinator.
     sleeps_until: Option<Timestamp>,
     /// Until when the task sleeps at most.
@@ -76,6 +82,7 @@ impl Shard {
             version: None,
             is_loaded: false,
             has_resigned: false,
+            is_broken: false,
             sleeps_until: None,
             wakes_at: Instant::now(),
             has_appended: false,
@@ -120,6 +127,28 @@ impl Shard {
         let mut inner = self.lock();
         let now = inner.clock.now();
         f(&inner.core, now)
+    }
+
+    /// Adds this shard to what is shown of all.
+    pub(super) fn count(&self, counts: &mut TransactionCounts) {
+        let mut inner = self.lock();
+        let now = inner.clock.now();
+        let state = if inner.is_broken || inner.has_resigned {
+            "failed"
+        } else if inner.is_loaded {
+            "active"
+        } else {
+            "loading"
+        };
+        *counts.partitions.entry(state).or_default() += 1;
+        for (_, transaction) in inner.core.transactions() {
+            let state = transaction.state();
+            *counts.states.entry(state.name()).or_default() += 1;
+            if state == State::Ongoing {
+                let age = now.ms_since(transaction.metadata.start) / 1000;
+                counts.oldest_seconds = counts.oldest_seconds.max(age);
+            }
+        }
     }
 
     /// Asks the coordinator and waits for its answer.
@@ -236,7 +265,8 @@ impl Shard {
                 return;
             }
             if catch_unwind(AssertUnwindSafe(|| self.serve(loaded))).is_err() {
-                return self.say_broken("its records make no sense");
+                self.say_broken("its records make no sense");
+                return;
             }
         }
         while let Some(sleep) = self.turn() {
@@ -251,6 +281,7 @@ impl Shard {
     /// Refuses requests with COORDINATOR_LOAD_IN_PROGRESS until somebody else is to serve them, as
     /// Kafka does.
     async fn stay_unserved(&self) {
+        self.lock().is_broken = true;
         while !self.lock().has_resigned {
             self.wake.notified().await;
         }
@@ -290,7 +321,10 @@ impl Shard {
         let now = inner.clock.now();
         let is_due = |deadline| deadline <= now;
         if inner.core.next_deadline().is_some_and(is_due) {
-            self.step(&mut inner, Event::Tick);
+            let mut effects = Vec::new();
+            inner.core.step(now, Event::Tick, &mut effects);
+            self.tell_timeouts(&effects, now);
+            self.carry_out(&mut inner, effects);
         }
         let now = inner.clock.now();
         let timer = inner.core.next_deadline();
@@ -312,6 +346,38 @@ impl Shard {
         let sleep = until_timer.min(until_timeout).min(SLEEP_MAX);
         inner.wakes_at = at + sleep;
         Some(sleep)
+    }
+
+    /// Tells of the transactions that a tick aborts: nobody else has asked for that.
+    fn tell_timeouts(&self, effects: &[Effect], now: Timestamp) {
+        let records = effects.iter().flat_map(|effect| match effect {
+            Effect::Append { records, .. } => records.as_slice(),
+            _ => &[],
+        });
+        for record in records {
+            let Record::Transaction {
+                transactional_id,
+                metadata: Some(metadata),
+            } = record
+            else {
+                continue;
+            };
+            if metadata.state != State::PrepareAbort {
+                continue;
+            }
+            if let Some(broker) = self.broker.upgrade() {
+                broker.metrics().transaction_timed_out();
+            }
+            warn!(
+                transactional_id,
+                producer_id = metadata.producer_id.0,
+                producer_epoch = metadata.producer_epoch.0,
+                timeout_ms = metadata.timeout_ms,
+                age_ms = now.ms_since(metadata.start),
+                partitions = metadata.partitions.len(),
+                "transaction is aborted, its timeout has ended"
+            );
+        }
     }
 
     /// Makes sure that the task looks at `deadline` or before.

@@ -63,6 +63,11 @@ impl Server {
         self.broker = Some(self.runtime.block_on(Embedded::start(options)).unwrap());
     }
 
+    /// All metrics as text.
+    pub(crate) fn metrics(&self) -> String {
+        self.broker.as_ref().unwrap().metrics_text()
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.broker.as_ref().unwrap().address())
     }

@@ -125,6 +125,18 @@ fn a_transaction_that_takes_too_long_is_aborted() {
     assert_eq!(producer.end(&mut client, true), super::PRODUCER_FENCED);
     let late = producer.produce(&mut client, "t", "b");
     assert_eq!(late.0, super::INVALID_PRODUCER_EPOCH);
+    until("it is complete", || {
+        producer.state(&mut client) == "CompleteAbort"
+    });
+    let metrics = server.metrics();
+    for line in [
+        "transaction_count{state=\"CompleteAbort\"} 1\n",
+        "transaction_oldest_seconds 0\n",
+        "transaction_partition_count{state=\"active\"} 50\n",
+        "transaction_timeouts_total 1\n",
+    ] {
+        assert!(metrics.contains(&format!("milena_broker_{line}")), "{line}");
+    }
 }
 
 /// What DescribeProducers says of the only producer of partition 0.

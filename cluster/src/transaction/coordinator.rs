@@ -48,6 +48,8 @@ pub(super) struct Entry {
     pub(super) waiting: VecDeque<Waiting>,
     /// Partitions that have no marker yet of the transaction that is decided.
     pub(super) unmarked: BTreeSet<TopicPartition>,
+    /// Times in a row that none of them could be written.
+    pub(super) failed_tries: u32,
 }
 
 /// The coordinator; the module doc says how it is used.
@@ -357,6 +359,7 @@ impl Coordinator {
         } else {
             BTreeSet::new()
         };
+        entry.failed_tries = 0;
         let is_deciding = transaction.is_deciding();
         self.timers.set(Timer::Abort(Arc::clone(id)), deadline);
         self.timers.set(Timer::Retry(Arc::clone(id)), None);

@@ -81,7 +81,9 @@ fn init(circumstances: &Circumstances<'_>, request: &InitProducerId) -> Result<V
     if let Some(expected) = request.expected {
         let was_exhausted =
             expected.id == metadata.previous_producer_id && expected.epoch.0 >= EPOCH_MAX;
-        if expected.id != metadata.producer_id && !was_exhausted {
+        // The end of a transaction tells its producer of a new id before it is complete.
+        let is_next = expected == transaction.next_producer();
+        if expected.id != metadata.producer_id && !was_exhausted && !is_next {
             return Err(ErrorCode::ProducerFenced);
         }
     }
@@ -193,7 +195,8 @@ fn known<'a>(
     if own.id != producer.id {
         return Err(ErrorCode::InvalidProducerIdMapping);
     }
-    if own.epoch != producer.epoch {
+    // With the last epoch producers are fenced: nobody was ever given it.
+    if own.epoch != producer.epoch || own.epoch.0 > EPOCH_MAX {
         return Err(ErrorCode::ProducerFenced);
     }
     Ok(transaction)
@@ -330,7 +333,8 @@ fn check_end(transaction: &Transaction, request: &EndTransaction) -> Result<Stan
     if is_known && epoch.0.checked_add(1) == Some(metadata.producer_epoch.0) {
         return Ok(Standing::Before);
     }
-    if metadata.producer_epoch == epoch && !transaction.is_deciding() {
+    let is_current = metadata.producer_epoch == epoch && epoch.0 <= EPOCH_MAX;
+    if is_current && !transaction.is_deciding() {
         return Ok(Standing::Present);
     }
     Err(ErrorCode::ProducerFenced)

@@ -10,6 +10,12 @@ use super::event::{Effect, Markers};
 use super::request::Producer;
 use super::timer::Timer;
 
+/// Longest pause between two tries of markers, as a multiple of the first one.
+const PAUSES_MAX: i64 = 16;
+/// The same where every partition that is left has refused its marker for good: a later try helps
+/// only if its log has lost the producer meanwhile.
+const REFUSED_PAUSES_MAX: i64 = 512;
+
 impl Coordinator {
     /// Has the markers written that are missing, or says that none is.
     pub(super) fn write_markers(&mut self, id: &Arc<str>) {
@@ -63,15 +69,35 @@ impl Coordinator {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        let before = entry.unmarked.len();
+        let mut refused = 0;
         for (partition, error) in results {
-            if matches!(error, ErrorCode::None | ErrorCode::UnknownTopicOrPartition) {
-                entry.unmarked.remove(partition);
+            match error {
+                ErrorCode::None | ErrorCode::UnknownTopicOrPartition => {
+                    entry.unmarked.remove(partition);
+                }
+                ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced => {
+                    refused += 1;
+                }
+                _ => {}
             }
         }
         if entry.unmarked.is_empty() || bug::is(Bug::CompleteAfterFirst) {
             return self.complete(&id);
         }
-        let again = self.now.plus_ms(self.config.retry_ms);
+        entry.failed_tries = match entry.unmarked.len() < before {
+            true => 0,
+            false => entry.failed_tries.saturating_add(1),
+        };
+        let pauses_max = match refused >= entry.unmarked.len() {
+            true => REFUSED_PAUSES_MAX,
+            false => PAUSES_MAX,
+        };
+        let doublings = entry.failed_tries.saturating_sub(1).min(16);
+        let pauses = (1_i64 << doublings).min(pauses_max);
+        let again = self
+            .now
+            .plus_ms(self.config.retry_ms.saturating_mul(pauses));
         self.timers.set(Timer::Retry(id), Some(again));
     }
 

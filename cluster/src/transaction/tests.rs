@@ -4,6 +4,7 @@ mod append;
 mod bugs;
 mod codes;
 mod property;
+mod refused;
 mod spare_id;
 
 use std::collections::BTreeSet;

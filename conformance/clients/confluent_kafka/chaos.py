@@ -379,9 +379,12 @@ def watch(client):
     admin = AdminClient(client.settings())
     wheres = all_partitions(client)
     assign(reader, wheres)
+    # Ever later, since there is ever more to read.
+    pause, again = 10, time.monotonic() + 10
     while client.goes_on:
         reader.poll(200)
-        if client.random.random() < 0.01:
+        if time.monotonic() > again:
+            pause, again = 2 * pause, time.monotonic() + 2 * pause
             assign(reader, [])
             assign(reader, wheres)
         if client.random.random() < 0.05:

@@ -21,7 +21,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use milena_conformance::broker::Broker;
 use milena_conformance::partition::{FETCH, Fetch, PRODUCE, Partition, batch, batches};
-use milena_conformance::wire::Connection;
+use milena_conformance::wire::{Connection, request_payload};
 use milena_protocol::TopicId;
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
@@ -421,4 +421,32 @@ fn two_clients_make_and_delete_one_topic() -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// More requests in one piece than the broker keeps waiting at once, and then silence: that some of
+/// them were held back must not be forgotten when the acknowledgements come sooner than it looks.
+#[test]
+fn every_produce_of_one_write_is_answered() -> Result<()> {
+    const REQUESTS: i32 = 200;
+    let broker = Broker::any()?;
+    let partition = Partition::create(&broker, &[])?;
+    for acks in [1, -1] {
+        let mut connection = Connection::open(broker.address())?;
+        let mut bytes = Vec::new();
+        for id in 0..REQUESTS {
+            let request = partition.produce_request(acks, 0, batch(&[b"v"])?);
+            let payload = request_payload(id, PRODUCE, &request)?;
+            bytes.extend(i32::try_from(payload.len())?.to_be_bytes());
+            bytes.extend_from_slice(&payload);
+        }
+        connection.write(&bytes)?;
+        for id in 0..REQUESTS {
+            let answer = connection
+                .receive::<ProduceRequest>(PRODUCE, id)
+                .with_context(|| format!("answer {id} with acks={acks}"))?;
+            let code = answer.responses[0].partition_responses[0].error_code;
+            ensure!(code == 0, "request {id}: error {code}");
+        }
+    }
+    Ok(())
 }

@@ -131,6 +131,11 @@ impl Connection {
             if self.closes {
                 break Ended::Refused;
             }
+            if self.has_frame() && self.takes_requests() {
+                // The acknowledgements that held it back came before they were waited for, and the
+                // client may have nothing more to send.
+                continue;
+            }
             if let Err(ended) = self.wait(&mut timer, stop.as_mut()).await {
                 break ended;
             }
@@ -204,6 +209,15 @@ impl Connection {
                 .waiting
                 .back()
                 .is_none_or(|last| !last.reply.is_throttled())
+    }
+
+    /// True where the buffer begins with a complete frame, or with a length that is to be refused.
+    fn has_frame(&self) -> bool {
+        match self.frame_length() {
+            Ok(Some(length)) => LENGTH_BYTES + length <= self.buffer.len(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
     }
 
     /// Cuts the next complete frame from the buffer.

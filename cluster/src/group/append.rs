@@ -83,6 +83,7 @@ impl Coordinator {
             return;
         };
         let error = append_error(ErrorCode::RequestTimedOut);
+        let groups = Self::groups_of_append(&in_flight.records, &in_flight.then);
         match std::mem::replace(&mut in_flight.then, Then::Nothing) {
             // Its members need not know.
             Then::NewGroup(group) => in_flight.then = Then::NewGroup(group),
@@ -94,6 +95,9 @@ impl Coordinator {
                 }
             }
             then => self.refused(then, error),
+        }
+        for group in groups {
+            self.refuse_until_settled(&group, error);
         }
         for (waiter, fetch) in self.waiting_fetches.remove(&token).into_iter().flatten() {
             // Consumers before 3.9 give up at COORDINATOR_NOT_AVAILABLE.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use milena_protocol::stored::group::{ConsumerRecord, Record};
+use milena_protocol::wire::STRING_BYTES_MAX;
 use milena_protocol::{ErrorCode, Timestamp};
 
 use super::append::Then;
@@ -43,11 +44,26 @@ impl Coordinator {
         entry.consumer().map(|_| id.clone())
     }
 
-    /// The answer to a heartbeat that makes no sense.
+    /// The answer to a request that makes no sense whatever its group is.
     pub(super) fn nonsense(&self, request: &Request) -> Option<Response> {
-        let Request::ConsumerHeartbeat(heartbeat) = request else {
-            return None;
+        let heartbeat = match request {
+            Request::ConsumerHeartbeat(heartbeat) => heartbeat,
+            Request::Join(join)
+                if !can_be_stored(&join.texts())
+                    || !can_be_stored(&[&join.effective_member_id()]) =>
+            {
+                return Some(request.clone().refused(ErrorCode::InvalidRequest));
+            }
+            _ => return None,
         };
+        if !can_be_stored(&heartbeat.texts()) || !can_be_stored(&[&heartbeat.effective_member_id()])
+        {
+            let refused = ConsumerHeartbeatResult::refused(
+                ErrorCode::InvalidRequest,
+                Some(format!("a string is longer than {STRING_BYTES_MAX} bytes")),
+            );
+            return Some(Response::ConsumerHeartbeat(refused));
+        }
         let valid = validate_heartbeat(heartbeat, &self.config.consumer.assignors);
         let Refusal { error, message } = valid.err()?;
         let refused = ConsumerHeartbeatResult::refused(error, Some(message));
@@ -119,6 +135,10 @@ impl Coordinator {
     pub(super) fn enqueue(&mut self, id: &Arc<str>, waiter: Waiter, request: Request) {
         if let Request::ConsumerHeartbeat(heartbeat) = &request {
             self.renew_on_arrival(id, heartbeat);
+        }
+        let group = self.groups.get(id).and_then(Entry::consumer);
+        if let Some(error) = group.and_then(|group| group.refuses) {
+            return self.reply(waiter, request.refused(error));
         }
         self.wait_for_turn(id, Queued::Request(waiter, request));
     }
@@ -285,6 +305,7 @@ impl Coordinator {
                 continue;
             }
             group.in_flight = None;
+            group.refuses = None;
             match self.durable.consumer_groups().get(&*id) {
                 Some(state) => {
                     if is_refused {
@@ -360,6 +381,25 @@ impl Coordinator {
         }
     }
 
+    /// The append of a group takes too long: whoever waits for it is told, and whoever comes before
+    /// it has ended too, so that their number has a bound.
+    pub(super) fn refuse_until_settled(&mut self, id: &Arc<str>, error: ErrorCode) {
+        let Some(group) = self.groups.get_mut(id).and_then(Entry::consumer_mut) else {
+            return;
+        };
+        group.refuses = Some(error);
+        let (requests, timers) = std::mem::take(&mut group.queue)
+            .into_iter()
+            .partition(|queued| matches!(queued, Queued::Request(..)));
+        group.queue = timers;
+        let requests: VecDeque<Queued> = requests;
+        for queued in requests {
+            if let Queued::Request(waiter, request) = queued {
+                self.reply(waiter, request.refused(error));
+            }
+        }
+    }
+
     /// Everybody who waits in a queue is answered with an error.
     pub(super) fn refuse_queue(&mut self, id: &str, error: ErrorCode) {
         for queued in self.take_queue(id) {
@@ -400,4 +440,10 @@ impl Coordinator {
 fn session_timeout_ms(member: &consumer::Member, default_ms: i32) -> i32 {
     let classic = member.metadata.classic.as_ref();
     classic.map_or(default_ms, |classic| classic.session_timeout_ms)
+}
+
+/// True where every text fits into a stored string. Requests of flexible versions may have longer
+/// ones, and one record that cannot be written would take others with it.
+fn can_be_stored(texts: &[&str]) -> bool {
+    texts.iter().all(|text| text.len() <= STRING_BYTES_MAX)
 }

@@ -78,7 +78,7 @@ impl Coordinator {
                         Some(Entry::Consumer(_)) => {
                             format!("group {id} is not of the classic protocol")
                         }
-                        _ => format!("Group {id} not found."),
+                        _ => format!("there is no group {id} of the classic protocol"),
                     }),
                     ..nothing(id, ErrorCode::GroupIdNotFound, State::Dead.name())
                 },

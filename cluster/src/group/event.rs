@@ -20,10 +20,6 @@ pub struct Token(pub u64);
 
 /// What happens to a coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "almost all events are requests, and they are moved once"
-)]
 pub enum Event {
     /// A client asks.
     Request {

@@ -230,6 +230,25 @@ impl Join {
     }
 }
 
+impl Join {
+    /// Every text that is stored of the member.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let own = [
+            &self.group,
+            &self.member_id,
+            &self.client_id,
+            &self.client_host,
+            &self.protocol_type,
+        ];
+        let protocols = self.protocols.iter().map(|protocol| &protocol.name);
+        own.into_iter()
+            .chain(&self.group_instance_id)
+            .chain(protocols)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
 impl CommitOffsets {
     /// When the offsets expire that are committed at `now`; -1 where the group's rule holds.
     pub(super) fn expire_timestamp(&self, now: Timestamp) -> Timestamp {

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, Vector};
 use milena_protocol::{PartitionIndex, TopicId};
 use twox_hash::XxHash3_64;
 
 /// First byte of what is hashed of a topic: the version of the layout (KIP-1101).
 const HASH_VERSION: u8 = 0;
+
+/// How many changes a view remembers, and how many names of one.
+const CHANGES_MAX: usize = 64;
+const CHANGED_NAMES_MAX: usize = 1024;
 
 /// One topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +33,23 @@ struct Hashed {
 }
 
 /// A snapshot of all topics of the cluster. A copy is cheap, and so is a view with a few changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct TopicView {
     version: i64,
     by_name: OrdMap<String, Arc<Hashed>>,
     names: OrdMap<TopicId, String>,
+    /// The last changes, the newest last: the version before each, and the names that it touched.
+    changes: Vector<(i64, Arc<[String]>)>,
 }
+
+/// How a view came about makes no difference.
+impl PartialEq for TopicView {
+    fn eq(&self, other: &Self) -> bool {
+        (self.version, &self.by_name, &self.names) == (other.version, &other.by_name, &other.names)
+    }
+}
+
+impl Eq for TopicView {}
 
 impl TopicView {
     /// A view of these topics; of two with one name the later counts. `version` tells this view
@@ -55,9 +70,11 @@ impl TopicView {
     ) -> Self {
         let mut view = self.clone();
         view.version = version;
+        let mut touched = Vec::new();
         for id in removed {
             if let Some(name) = view.names.remove(id) {
                 view.by_name.remove(&name);
+                touched.push(name);
             }
         }
         for topic in changed {
@@ -69,9 +86,40 @@ impl TopicView {
             {
                 view.names.remove(&before.topic.id);
             }
+            touched.push(name.clone());
             view.names.insert(id, name);
         }
+        view.remember(self.version, touched);
         view
+    }
+
+    fn remember(&mut self, before: i64, touched: Vec<String>) {
+        if touched.len() > CHANGED_NAMES_MAX {
+            self.changes.clear();
+            return;
+        }
+        self.changes.push_back((before, Arc::from(touched)));
+        if self.changes.len() > CHANGES_MAX {
+            self.changes.pop_front();
+        }
+    }
+
+    /// Names of the topics that have come, gone or changed since the view of this version; none
+    /// where that is not known any more.
+    pub(super) fn changed_since(&self, version: i64) -> Option<BTreeSet<&str>> {
+        if version == self.version {
+            return Some(BTreeSet::new());
+        }
+        let first = self
+            .changes
+            .iter()
+            .rposition(|(before, _)| *before == version)?;
+        let names = self.changes.iter().skip(first);
+        Some(
+            names
+                .flat_map(|(_, names)| names.iter().map(String::as_str))
+                .collect(),
+        )
     }
 
     /// Its version.

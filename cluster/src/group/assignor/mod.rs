@@ -88,7 +88,7 @@ pub(in crate::group) struct MemberSpec {
     /// `group.instance.id` of a static member.
     pub(in crate::group) instance_id: Option<String>,
     /// What it is subscribed to.
-    pub(in crate::group) topics: BTreeSet<TopicId>,
+    pub(in crate::group) topics: Arc<BTreeSet<TopicId>>,
     /// What the target assignment before gave to it.
     pub(in crate::group) assigned: Assignment,
 }

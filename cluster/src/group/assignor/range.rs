@@ -44,7 +44,7 @@ pub(super) fn assign(spec: &GroupSpec) -> BTreeMap<Arc<str>, Assignment> {
     let mut assigned = BTreeMap::new();
     for (id, member) in in_order(spec) {
         let mut assignment = Assignment::new();
-        for topic in &member.topics {
+        for topic in &*member.topics {
             let Some(progress) = topics.get_mut(topic) else {
                 continue;
             };

@@ -106,7 +106,7 @@ impl Group {
     }
 
     /// A stable group of these members, which have assignments. None where they have no protocol
-    /// in common, or are none.
+    /// in common, or are none, or where two have one instance id: records of others may say so.
     pub(in crate::group) fn converted(
         generation: i32,
         now: Timestamp,
@@ -116,6 +116,10 @@ impl Group {
         group.generation = generation;
         group.protocol_type = Some(CONSUMER.to_owned());
         for (id, member) in members {
+            let instance = member.group_instance_id.as_ref();
+            if instance.is_some_and(|instance| group.static_members.contains_key(instance)) {
+                return None;
+            }
             group.insert(id, member);
         }
         group.protocol_name = Some(group.select_protocol()?);

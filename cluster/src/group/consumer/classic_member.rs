@@ -66,14 +66,16 @@ impl Draft<'_> {
             let owned = subscription.owned(context.topics);
             self.reconcile(context, &member_id, has_changed, Some(&owned))?;
             self.set_timer(MemberTimer::Join, &member_id, TimerChange::Cancel);
-            self.renew_session(&member_id, join.session_timeout_ms);
             let sync = TimerChange::Set(i64::from(join.rebalance_timeout_ms));
             self.set_timer(MemberTimer::Sync, &member_id, sync);
         }
-        let epoch = self
-            .state
-            .member(&member_id)
-            .map_or(0, |member| member.epoch);
+        self.renew_session(&member_id, join.session_timeout_ms);
+        // The group that it goes on in has the epoch of this one as its generation.
+        let epoch = match self.state.member(&member_id) {
+            _ if is_last_replaced => self.state.epoch(),
+            Some(member) => member.epoch,
+            None => 0,
+        };
         Ok(JoinOutcome {
             joined: Joined {
                 generation: epoch,

@@ -112,16 +112,26 @@ pub(in crate::group) struct Draft<'a> {
     pub(in crate::group) state: &'a mut State,
     /// True where topics may have changed since the group was last compared with them.
     pub(in crate::group) is_stale: bool,
+    /// Version of the topics that it was compared with; none where that is not known.
+    pub(in crate::group) seen_version: Option<i64>,
     pub(in crate::group) records: Vec<Record>,
     pub(in crate::group) timers: Vec<(MemberTimer, Arc<str>, TimerChange)>,
 }
 
 impl<'a> Draft<'a> {
-    pub(in crate::group) fn new(id: &'a str, state: &'a mut State, is_stale: bool) -> Self {
+    /// A draft of a group that was compared with topics of the version `seen`; they are now of the
+    /// version `present`.
+    pub(in crate::group) fn new(
+        id: &'a str,
+        state: &'a mut State,
+        seen: Option<i64>,
+        present: i64,
+    ) -> Self {
         Self {
             id,
             state,
-            is_stale,
+            is_stale: seen != Some(present),
+            seen_version: seen,
             records: Vec::new(),
             timers: Vec::new(),
         }

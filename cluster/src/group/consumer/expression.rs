@@ -46,7 +46,7 @@ impl Expression {
             ));
         }
         let describe = |reason: &str| {
-            format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression: {reason}.")
+            format!("expression `{pattern}` of a subscription cannot be read: {reason}")
         };
         let translated = translate(pattern).map_err(|reason| describe(&reason))?;
         // Alone first, so that parentheses cannot reach out of the group around it.

@@ -48,9 +48,11 @@ pub(in crate::group) enum Queued {
 pub(in crate::group) struct Group {
     /// The committed state with the records of `in_flight`.
     pub(in crate::group) live: State,
-    /// As many as there are requests, whose number is bounded by those who make them, and four
-    /// timers of each member.
+    /// As many as there are requests until the append takes too long, and four timers of each
+    /// member.
     pub(in crate::group) queue: VecDeque<Queued>,
+    /// What requests get since the append under way takes too long.
+    pub(in crate::group) refuses: Option<ErrorCode>,
     /// The append that the group waits for.
     pub(in crate::group) in_flight: Option<Token>,
     /// Version of the topics that the group was compared with.
@@ -96,9 +98,9 @@ impl Group {
         context: &Context<'_>,
         timers: &Timers,
     ) -> Turn {
-        let is_stale = self.topics_version != Some(context.topics.version());
+        let (seen, present) = (self.topics_version, context.topics.version());
         let mut step = Step {
-            draft: Draft::new(id, &mut self.live, is_stale),
+            draft: Draft::new(id, &mut self.live, seen, present),
             replies: Vec::new(),
             becomes: Becomes::Same,
         };
@@ -142,7 +144,7 @@ impl Group {
         (waiter, request): (Waiter, &ConsumerHeartbeat),
     ) -> Result<(Self, Turn), Refusal> {
         let mut group = Self::default();
-        let mut draft = Draft::new(id, &mut group.live, true);
+        let mut draft = Draft::new(id, &mut group.live, None, context.topics.version());
         match before {
             None => {}
             Some(classic) if classic.is_vacant() => {

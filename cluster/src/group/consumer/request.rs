@@ -132,6 +132,25 @@ impl ConsumerHeartbeatResult {
 }
 
 impl ConsumerHeartbeat {
+    /// Every text that is stored of the member.
+    pub(in crate::group) fn texts(&self) -> Vec<&str> {
+        let own = [
+            &self.group,
+            &self.member_id,
+            &self.client_id,
+            &self.client_host,
+        ];
+        let names = self.subscribed_topic_names.iter().flatten();
+        own.into_iter()
+            .chain(&self.group_instance_id)
+            .chain(&self.rack_id)
+            .chain(&self.server_assignor)
+            .chain(&self.subscribed_topic_regex)
+            .chain(names)
+            .map(String::as_str)
+            .collect()
+    }
+
     /// The id of the member, made where it has none.
     pub(in crate::group) fn effective_member_id(&self) -> String {
         if self.member_id.is_empty() {

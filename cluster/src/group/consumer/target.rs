@@ -1,12 +1,12 @@
 //! The group epoch, and the target assignment that follows it (`TargetAssignmentBuilder`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use milena_protocol::Timestamp;
 use milena_protocol::stored::group::{
     ConsumerMetadata, ConsumerRecord, ResolvedExpression, TargetMetadata,
 };
+use milena_protocol::{Timestamp, TopicId};
 
 use super::draft::{Context, Draft};
 use super::expression::Expression;
@@ -36,12 +36,27 @@ impl Draft<'_> {
         let known = self.state.expressions().get(regex);
         // One that was stored and cannot be compiled here matches nothing.
         let expression = Expression::new(regex).ok();
-        let topics: Vec<String> = context
-            .topics
-            .names()
-            .filter(|name| expression.as_ref().is_some_and(|it| it.matches(name)))
-            .map(str::to_owned)
-            .collect();
+        let matches = |name: &&str| expression.as_ref().is_some_and(|it| it.matches(name));
+        let changed = self
+            .seen_version
+            .and_then(|seen| context.topics.changed_since(seen));
+        let topics: Vec<String> = match (known, changed) {
+            // All names are matched once; then only those that come and go.
+            (Some(known), Some(changed)) => {
+                let kept = known.topics.iter().map(String::as_str);
+                let mut names: BTreeSet<&str> =
+                    kept.filter(|name| !changed.contains(name)).collect();
+                let is_there = |name: &&str| context.topics.topic(name).is_some();
+                names.extend(changed.into_iter().filter(is_there).filter(matches));
+                names.into_iter().map(str::to_owned).collect()
+            }
+            _ => context
+                .topics
+                .names()
+                .filter(matches)
+                .map(str::to_owned)
+                .collect(),
+        };
         if known.is_some_and(|known| known.topics == topics) {
             return false;
         }
@@ -119,15 +134,22 @@ impl Draft<'_> {
                 spec.topics.insert(topic.id, topic.partition_count());
             }
         }
+        // Of members that are subscribed to the same it is computed once.
+        let all: Arc<BTreeSet<TopicId>> = Arc::new(spec.topics.keys().copied().collect());
         for (id, member) in self.state.members() {
-            let names = self.state.topics_of(member);
-            let subscribed = names.into_iter().filter_map(|name| topics.topic(name));
+            let subscribed = if spec.is_homogeneous {
+                Arc::clone(&all)
+            } else {
+                let names = self.state.topics_of(member).into_iter();
+                let known = names.filter_map(|name| topics.topic(name));
+                Arc::new(known.map(|topic| topic.id).collect())
+            };
             let target = self.state.target(id);
             spec.members.insert(
                 id.clone(),
                 MemberSpec {
                     instance_id: member.metadata.instance_id.clone(),
-                    topics: subscribed.map(|topic| topic.id).collect(),
+                    topics: subscribed,
                     assigned: target.map_or_else(Assignment::new, |it| Assignment::clone(it)),
                 },
             );

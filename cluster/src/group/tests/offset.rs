@@ -279,7 +279,7 @@ fn groups_are_described() {
     );
     assert_eq!(
         described[0].error_message.as_deref(),
-        Some("Group none not found.")
+        Some("there is no group none of the classic protocol")
     );
     let group = &described[1];
     assert_eq!((group.state, group.protocol.as_str()), ("Stable", "range"));

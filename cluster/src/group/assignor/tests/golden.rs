@@ -45,7 +45,7 @@ impl Case {
                 let topics = topics.split(',').filter(|it| *it != "-");
                 let member = MemberSpec {
                     instance_id: (*instance_id != "-").then(|| (*instance_id).to_owned()),
-                    topics: topics.map(|it| self.topic(it)).collect(),
+                    topics: Arc::new(topics.map(|it| self.topic(it)).collect()),
                     assigned: self.assignment(assigned),
                 };
                 self.spec.members.insert(Arc::clone(&id), member);

@@ -26,7 +26,7 @@ fn homogeneous(member_count: usize, partition_counts: &[usize]) -> GroupSpec {
         .zip(partition_counts.iter().copied())
         .collect();
     let member = MemberSpec {
-        topics: topics.keys().copied().collect(),
+        topics: Arc::new(topics.keys().copied().collect()),
         ..MemberSpec::default()
     };
     let ids = (0..member_count).map(|index| Arc::from(format!("member-{index:05}")));
@@ -140,7 +140,7 @@ fn range_keeps_static_members_that_come_back_with_another_id() {
         for (id, instance_id) in ids.into_iter().zip([Some("b"), None, Some("a")]) {
             let member = MemberSpec {
                 instance_id: instance_id.map(str::to_owned),
-                topics: spec.topics.keys().copied().collect(),
+                topics: Arc::new(spec.topics.keys().copied().collect()),
                 ..MemberSpec::default()
             };
             spec.members.insert(Arc::from(id), member);
@@ -163,7 +163,7 @@ fn what_does_not_exist_is_not_assigned() {
             let mut spec = homogeneous(2, &[2]);
             spec.is_homogeneous = is_homogeneous;
             for member in spec.members.values_mut() {
-                member.topics.insert(topic(9));
+                Arc::make_mut(&mut member.topics).insert(topic(9));
                 // Both say that they have the same, some of which is not there.
                 member.assigned = BTreeMap::from([
                     (topic(1), partitions([-1, 0, 1, 2, i32::MAX])),

@@ -1,5 +1,6 @@
 //! Groups of the consumer protocol: what the tests share.
 
+mod bounds;
 mod codes;
 mod kafka;
 mod migration;

@@ -79,7 +79,7 @@ pub(crate) fn load(
     let mut from = if state.clean {
         loader.segments.len()
     } else {
-        loader.segment_of(state.recovery_point)
+        loader.first_unclosed(state.recovery_point)?
     };
     let wanted = from;
     from = loader.check_indexes(from)?;
@@ -174,6 +174,25 @@ impl Loader<'_> {
         self.segments
             .partition_point(|segment| segment.base_offset <= offset)
             .saturating_sub(1)
+    }
+
+    /// Number of the segment that holds the batch at the recovery point, or of the one before where
+    /// that ends there and its closing is not known to be complete: the sync that made its last batch
+    /// durable may have come before the roll, and only the sync after the roll writes the indexes
+    /// and then the producer snapshot. Its transaction index would be missed by nobody.
+    fn first_unclosed(&self, recovery_point: Offset) -> Result<usize, StorageError> {
+        let number = self.segment_of(recovery_point);
+        let begins_there = self
+            .segments
+            .get(number)
+            .is_some_and(|segment| segment.base_offset == recovery_point);
+        if number == 0 || !begins_there {
+            return Ok(number);
+        }
+        let path = snapshot::path(self.place.folder, recovery_point);
+        let storage = self.place.handles.storage();
+        let is_closed = storage.exists(&path).during("look for", &path)?;
+        Ok(if is_closed { number } else { number - 1 })
     }
 
     fn open(&self, segment: &Segment, kind: Kind) -> std::io::Result<Arc<dyn File>> {

@@ -11,7 +11,7 @@ use crate::damage;
 use crate::error::{AppendError, ReadError};
 use crate::log::OpenState;
 use crate::log::tests::{
-    Bench, NOW, batches, open, plain, produced, read_all, small_segments, valid,
+    Bench, NOW, batches, marker, open, plain, produced, read_all, small_segments, valid,
 };
 use crate::repair::repair;
 use crate::segment::name::{self, CLEANED, Kind};
@@ -482,4 +482,36 @@ fn repair_gives_up_what_is_lost_and_nothing_else() {
             );
         }
     }
+}
+
+#[test]
+fn segment_that_was_durable_before_it_was_closed_keeps_its_aborted_transactions() {
+    let storage = FaultyStorage::new(3);
+    let mut bench = Bench::on(Arc::new(storage.clone()), small_segments());
+    storage.sync_directory(Path::new("/")).unwrap();
+    let append = |bench: &mut Bench, batch| {
+        let outcomes = bench
+            .log
+            .append(vec![batch], milena_protocol::LeaderEpoch(0), NOW)
+            .unwrap();
+        assert!(matches!(outcomes[0], crate::Outcome::Appended { .. }));
+    };
+    append(&mut bench, valid(produced(7, 0, 0, 1, true)));
+    append(&mut bench, marker(7, 0, false));
+    bench.fill(3, 5);
+    bench.log.sync().unwrap();
+    let recorded = bench.log.flushed();
+    assert_eq!(bench.log.segments().unwrap().len(), 1);
+    // The next batch begins a segment, and the power goes before the next sync.
+    append(&mut bench, valid(plain(10, NOW)));
+    assert_eq!(bench.log.segments().unwrap()[1].base_offset, recorded);
+    let file = bench.log.segment_file(recorded).unwrap();
+    file.sync().unwrap();
+    storage.sync_directory(Path::new(FOLDER)).unwrap();
+    storage.crash();
+    bench.reopen_unclean(recorded);
+    assert_eq!(bench.log.segments().unwrap().len(), 2);
+    let aborted = bench.log.aborted_transactions(Offset(0), recorded).unwrap();
+    assert_eq!(aborted.len(), 1);
+    assert_eq!(aborted[0].producer_id.0, 7);
 }

@@ -29,7 +29,9 @@ pub fn consider_log(
     let view = View {
         segments: &segments,
         log_start: log.log_start(),
-        last_stable: log.last_stable(),
+        // A segment whose closing is not durable yet must keep its last batch: without the producer
+        // snapshot behind it nothing else tells a crash where it ended.
+        last_stable: log.last_stable().min(log.closed_end()),
         log_end: log.log_end(),
     };
     Ok(Some(consider(&view, log.config(), last_clean, now)))

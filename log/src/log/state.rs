@@ -212,6 +212,13 @@ impl Log {
         self.segments.last().map(|segment| segment.base_offset)
     }
 
+    /// Base offset of the first segment whose indexes and producer snapshot are not known to be on
+    /// disk; the log end offset where there is none.
+    pub(crate) fn closed_end(&self) -> Offset {
+        let open = self.segments.iter().find(|it| it.active.is_some());
+        open.map_or(self.log_end, |segment| segment.base_offset)
+    }
+
     /// The file of a segment.
     ///
     /// # Errors

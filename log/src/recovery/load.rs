@@ -6,7 +6,7 @@ use std::sync::Arc;
 use milena_protocol::{Offset, Timestamp};
 
 use super::check::{Fault, Walk, walk_faults};
-use super::producers::{apply, producers_at};
+use super::producers::{apply, keep_snapshot, producers_at};
 use super::resume::{self, Resumed};
 use super::{Loaded, Progress, leftover};
 use crate::checkpoint;
@@ -326,6 +326,13 @@ impl Loader<'_> {
             if number > from && self.is_gap(number, log_end)? {
                 self.give_up_from(number)?;
                 break;
+            }
+            if number > from && self.damage.is_empty() {
+                keep_snapshot(
+                    self.place,
+                    self.segments[number].base_offset,
+                    &mut producers,
+                )?;
             }
             let skipped_bytes = resumed.as_ref().map_or(0, |resumed| resumed.position);
             done_bytes += self.segments[number].size.saturating_sub(skipped_bytes);

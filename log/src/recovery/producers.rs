@@ -27,6 +27,24 @@ pub(super) fn apply(
     completed
 }
 
+/// Writes the producer snapshot at the base offset of a segment, where the crash came before it was
+/// written: compaction may take the last records before that offset away, and then nothing else says
+/// that none are missing. What lies below is durable.
+pub(super) fn keep_snapshot(
+    place: Place<'_>,
+    base_offset: Offset,
+    states: &mut ProducerStates,
+) -> Result<(), StorageError> {
+    let storage = &**place.handles.storage();
+    let path = snapshot::path(place.folder, base_offset);
+    if states.end() > base_offset || storage.exists(&path).during("look for", &path)? {
+        return Ok(());
+    }
+    states.set_end(base_offset);
+    snapshot::write(storage, place.folder, states).during("write", &path)?;
+    Ok(())
+}
+
 /// Producer state of the records in `[start, end)`: the newest snapshot of use, and what the log
 /// has behind it. Damaged places are passed over.
 pub(crate) fn producers_at(

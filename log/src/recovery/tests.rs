@@ -515,3 +515,35 @@ fn segment_that_was_durable_before_it_was_closed_keeps_its_aborted_transactions(
     assert_eq!(aborted.len(), 1);
     assert_eq!(aborted[0].producer_id.0, 7);
 }
+
+#[test]
+fn segment_whose_closing_was_lost_is_not_compacted_before_and_has_its_snapshot_after() {
+    let storage = FaultyStorage::new(5);
+    let config = LogConfig {
+        cleanup_delete: false,
+        cleanup_compact: true,
+        ..small_segments()
+    };
+    let mut bench = Bench::on(Arc::new(storage.clone()), config);
+    storage.sync_directory(Path::new("/")).unwrap();
+    bench.fill(4, 5);
+    bench.log.sync().unwrap();
+    bench.log.set_high_watermark(bench.log.log_end());
+    let base = bench.log.log_end();
+    bench.fill(1, 10);
+    assert_eq!(bench.log.segments().unwrap()[1].base_offset, base);
+    let candidate = crate::cleaner::consider_log(&bench.log, None, NOW).unwrap();
+    assert_eq!(candidate.unwrap().first_uncleanable, Offset(0));
+
+    let file = bench.log.segment_file(base).unwrap();
+    file.sync().unwrap();
+    storage.sync_directory(Path::new(FOLDER)).unwrap();
+    storage.crash();
+    bench.reopen_unclean(Offset(0));
+    assert_eq!(bench.log.segments().unwrap().len(), 2);
+    let path = crate::producer_state::snapshot::path(Path::new(FOLDER), base);
+    assert!(storage.exists(&path).unwrap());
+    bench.log.set_high_watermark(bench.log.log_end());
+    let candidate = crate::cleaner::consider_log(&bench.log, None, NOW).unwrap();
+    assert_eq!(candidate.unwrap().first_uncleanable, base);
+}

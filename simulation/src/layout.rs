@@ -49,6 +49,13 @@ impl Layout {
             retention_ms: -1,
             ..LogConfig::default()
         });
+        let compacted = Arc::new(LogConfig {
+            cleanup_delete: false,
+            cleanup_compact: true,
+            min_cleanable_dirty_ratio: 0.0,
+            delete_retention_ms: 400,
+            ..(*config).clone()
+        });
         let mut partitions = BTreeMap::new();
         for (topic, count) in [
             (OFFSETS, INTERNAL_PARTITIONS),
@@ -57,7 +64,12 @@ impl Layout {
             (OUTPUT, PARTITIONS),
         ] {
             for index in 0..count {
-                partitions.insert(partition(topic, index), Arc::clone(&config));
+                let config = if topic.starts_with("__") {
+                    &compacted
+                } else {
+                    &config
+                };
+                partitions.insert(partition(topic, index), Arc::clone(config));
             }
         }
         Self { partitions }

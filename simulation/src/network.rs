@@ -12,6 +12,8 @@ struct Connection {
     /// When the last message to the broker arrives, and the last one to the client.
     arrivals: [i64; 2],
     is_broken: bool,
+    /// The broker of it is gone: what was under way arrives nowhere.
+    is_reset: bool,
 }
 
 /// The network.
@@ -59,10 +61,17 @@ impl Network {
         *self.current.entry(wire).or_insert(0) += 1;
     }
 
+    /// True where what was under way on a connection arrives nowhere.
+    pub(crate) fn is_reset(&self, wire: usize, connection: u64) -> bool {
+        let connection = self.connections.get(&(wire, connection));
+        connection.is_some_and(|connection| connection.is_reset)
+    }
+
     /// The broker is gone: nothing that is sent on an open connection arrives.
     pub(crate) fn break_all(&mut self) {
         for connection in self.connections.values_mut() {
             connection.is_broken = true;
+            connection.is_reset = true;
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Truth {
     pub(crate) copies: BTreeMap<u64, BTreeMap<u64, u64>>,
     /// The last acknowledged offset of groups.
     committed: BTreeMap<(String, PartitionIndex), Offset>,
+    /// The smallest offset of groups that may still be committed by a request that nobody knows of.
+    maybe_committed: BTreeMap<(String, PartitionIndex), Offset>,
     /// Owners of partitions by group and generation.
     owners: BTreeMap<(String, i32, PartitionIndex), String>,
     /// The wall clock of the broker was set.
@@ -190,11 +192,21 @@ impl Truth {
         *known = offset.max(*known);
     }
 
-    /// The commits of a group that were acknowledged so far.
+    /// A commit of a group was sent, and nobody knows what becomes of it.
+    pub(crate) fn may_commit(&mut self, group: &str, partition: PartitionIndex, offset: Offset) {
+        let key = (group.to_owned(), partition);
+        let known = self.maybe_committed.entry(key).or_insert(offset);
+        *known = offset.min(*known);
+    }
+
+    /// What a group has committed at least, by what was acknowledged so far.
     pub(crate) fn commits(&self, group: &str) -> BTreeMap<PartitionIndex, Offset> {
         let of_group = self.committed.iter().filter(|((of, _), _)| of == group);
         of_group
-            .map(|((_, partition), offset)| (*partition, *offset))
+            .map(|(key, offset)| {
+                let maybe = self.maybe_committed.get(key).unwrap_or(offset);
+                (key.1, *offset.min(maybe))
+            })
             .collect()
     }
 

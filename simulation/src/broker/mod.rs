@@ -1,6 +1,7 @@
 //! A broker without sockets and threads: the real logs and cores, and around them in plain calls what
 //! the shells of package `broker` do with tasks.
 
+mod clean;
 mod clock;
 mod data;
 mod group;
@@ -18,7 +19,7 @@ use milena_log::handle::Handles;
 use milena_log::producer_state::VerificationGuard;
 use milena_log::storage::FaultyStorage;
 use milena_log::validate::ValidBatch;
-use milena_protocol::{ErrorCode, PartitionIndex, ProducerId, TopicPartition};
+use milena_protocol::{ErrorCode, Offset, PartitionIndex, ProducerId, TopicPartition};
 
 use self::clock::Clock;
 use self::group::Shard;
@@ -67,6 +68,8 @@ pub(crate) enum Input {
     EndSync(TopicPartition),
     /// Checkpoints are due.
     Checkpoint,
+    /// Compaction is due.
+    Clean,
     /// A timer of a group coordinator may be due.
     GroupTick(i32),
     /// An append of a group coordinator takes too long.
@@ -150,6 +153,8 @@ pub(crate) struct Broker {
     guards: BTreeMap<(i32, ProducerId), VerificationGuard>,
     jobs: BTreeMap<u64, transaction::Job>,
     own: u64,
+    /// Up to where logs were compacted.
+    cleaned: BTreeMap<TopicPartition, Offset>,
     /// A group coordinator has heard of an append or a timer in the last step.
     pub(crate) has_changed_groups: bool,
     /// A coordinator has heard of anything in the last step.
@@ -202,6 +207,7 @@ impl Broker {
             guards: BTreeMap::new(),
             jobs: BTreeMap::new(),
             own: 0,
+            cleaned: BTreeMap::new(),
             has_changed_groups: false,
             has_asked_coordinators: false,
             clock: Clock::default(),
@@ -226,6 +232,11 @@ impl Broker {
             Input::Checkpoint => {
                 self.checkpoint();
                 self.later(CHECKPOINT_MS, Input::Checkpoint);
+            }
+            Input::Clean => {
+                self.clean();
+                let after_ms = self.random.between(300, 3000);
+                self.later(after_ms, Input::Clean);
             }
             Input::GroupTick(shard) => self.group_tick(shard),
             Input::GroupTimeout {

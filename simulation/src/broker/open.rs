@@ -51,6 +51,9 @@ impl Broker {
         self.start_groups();
         self.start_transactions();
         self.later(CHECKPOINT_MS, Input::Checkpoint);
+        self.cleaned.clear();
+        let after_ms = self.random.between(300, 3000);
+        self.later(after_ms, Input::Clean);
         self.settle();
         Ok(std::mem::take(&mut self.outputs))
     }

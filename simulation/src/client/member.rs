@@ -202,6 +202,12 @@ impl Member {
                     }
                 }
             }
+            (Doing::Commit(positions), _) => {
+                // It may be on its way still, and come after later ones of this member.
+                for (partition, offset) in positions {
+                    ctx.truth.may_commit(&self.group, partition, offset);
+                }
+            }
             _ => {}
         }
         let after_ms = ctx.random.between(10, 100);

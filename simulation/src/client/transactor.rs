@@ -361,7 +361,7 @@ impl Transactor {
             ErrorCode::ProducerFenced
                 | ErrorCode::InvalidProducerEpoch
                 | ErrorCode::InvalidProducerIdMapping
-        );
+        ) || matches!(self.phase, Phase::Ending { .. });
         if is_fenced {
             // It was given up by somebody else, who ends it.
             self.phase = Phase::Idle;
@@ -430,7 +430,7 @@ impl Transactor {
             return self.back_off(END, ctx);
         }
         if error.is_err() {
-            self.phase = Phase::Open;
+            // Whatever it is, only a new epoch goes on from here.
             return self.refused(error, "EndTxn", ctx);
         }
         if let (Some(number), true) = (self.number, is_commit) {

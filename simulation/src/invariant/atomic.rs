@@ -86,7 +86,10 @@ fn check_transactions(
             }
             Some(Fate::Failed) if is_visible => {
                 return Err(format!(
-                    "{value} of the aborted transaction {transaction} is visible"
+                    "{value} of the aborted transaction {transaction} is visible: {} {:?}, process {}",
+                    sent.partition,
+                    seen.get(value),
+                    sent.process
                 ));
             }
             _ if was_stored => {

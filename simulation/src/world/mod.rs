@@ -267,8 +267,12 @@ impl World {
     }
 
     fn arrive(&mut self, id: u64, request: Box<Request>) -> Result<(), String> {
+        let origin = self.pending.get(&id);
+        if origin.is_some_and(|it| self.network.is_reset(it.wire, it.connection)) {
+            return Ok(());
+        }
         if self.is_broker_up {
-            if let Some(origin) = self.pending.get(&id) {
+            if let Some(origin) = origin {
                 let key = (origin.wire, origin.connection);
                 self.answers.entry(key).or_default().push_back((id, None));
             }

@@ -365,7 +365,7 @@ impl ProducerStates {
 
     /// Begins to ask the coordinator whether it knows of the transaction of a batch. None where a
     /// transaction is open in that epoch: the question was answered before. Questions that overlap
-    /// share a guard.
+    /// share a guard; one of an epoch that is over gets [`VerificationGuard::NONE`].
     pub fn begin_verification(
         &mut self,
         header: &BatchHeader,
@@ -387,6 +387,11 @@ impl ProducerStates {
     ) -> Option<VerificationGuard> {
         if self.has_open_transaction(id, epoch) {
             return None;
+        }
+        if self.get(id).is_some_and(|producer| epoch < producer.epoch) {
+            // It is refused whatever the answer, and must not say anything about the sequences of
+            // the epoch that is current.
+            return Some(VerificationGuard::NONE);
         }
         let guards = &mut self.guards;
         let entry = self.verifications.entry(id).or_insert_with(|| {
@@ -467,7 +472,7 @@ fn check_sequence(
             ),
         ))
     };
-    if let Some(entry) = verification {
+    if let Some(entry) = verification.filter(|entry| entry.epoch == header.producer_epoch) {
         let has_no_batches = producer.is_none_or(|producer| producer.batches.is_empty());
         if entry.supports_epoch_bump && sequence != Sequence(0) && has_no_batches {
             return refuse("0 as nothing is known of it".to_owned());

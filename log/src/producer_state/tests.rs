@@ -437,3 +437,21 @@ proptest! {
         let _ = snapshot::decode(&bytes);
     }
 }
+
+#[test]
+fn late_batch_of_an_earlier_epoch_says_nothing_about_the_sequences_of_the_current_one() {
+    let mut states = ProducerStates::new(Offset(0));
+    let first = transactional(header_of(5, 0, 1, 0), ID.0);
+    states.begin_verification(&first, true, Timestamp(0));
+    states.apply(&first);
+    let late = transactional(header_of(3, 0, 1, 0), ID.0);
+    let guard = states.begin_verification(&late, true, Timestamp(0));
+    assert_eq!(guard, Some(VerificationGuard::NONE));
+    let answer = |header: &BatchHeader| match states.check(header, Origin::Client) {
+        Check::Refuse(code, _) => code,
+        _ => ErrorCode::None,
+    };
+    let next = transactional(header_of(5, 1, 1, 1), ID.0);
+    assert_eq!(answer(&next), ErrorCode::None);
+    assert_eq!(answer(&late), ErrorCode::InvalidProducerEpoch);
+}

@@ -410,3 +410,61 @@ fn a_log_without_offsets_left_takes_no_record() {
         Err(AppendError::Corrupt { index: 0, .. })
     ));
 }
+
+#[test]
+fn late_offsets_of_a_transaction_that_is_over_are_refused() {
+    let mut bench = Bench::new(LogConfig::default());
+    // Batches of coordinators have no sequences, so that one looks like the other.
+    let bytes = produced(1, 0, -1, 1, true);
+    let header = BatchHeader::parse(&bytes).unwrap();
+    let batch = || ValidBatch::of_broker(bytes.clone()).unwrap();
+    for _ in 0..2 {
+        let producers = bench.log.producers_mut();
+        let guard = producers.begin_verification(&header, false, NOW).unwrap();
+        let first = vec![batch().with_guard(guard), marker(1, 0, true)];
+        bench.log.append(first, EPOCH, NOW).unwrap();
+    }
+    let producers = bench.log.producers_mut();
+    let guard = producers.begin_verification(&header, false, NOW).unwrap();
+    let late = vec![marker(1, 0, false), batch().with_guard(guard)];
+    let outcomes = bench.log.append(late, EPOCH, NOW).unwrap();
+    assert!(matches!(&outcomes[1], Outcome::Refused(refusal)
+        if refusal.code == ErrorCode::InvalidTxnState));
+    assert!(
+        !bench
+            .log
+            .producers()
+            .has_open_transaction(ProducerId(1), ProducerEpoch(0))
+    );
+}
+
+#[test]
+fn marker_leaves_the_question_about_the_next_transaction() {
+    let mut bench = Bench::new(LogConfig::default());
+    let append = |bench: &mut Bench, epoch| {
+        let bytes = produced(1, epoch, 0, 1, true);
+        let header = BatchHeader::parse(&bytes).unwrap();
+        let guard = bench
+            .log
+            .producers_mut()
+            .begin_verification(&header, true, NOW);
+        valid(bytes).with_guard(guard.unwrap())
+    };
+    let first = append(&mut bench, 4);
+    bench.log.append(vec![first], EPOCH, NOW).unwrap();
+    // The producer was told its next epoch, and the marker that carries it comes later.
+    let next = append(&mut bench, 5);
+    let outcomes = bench
+        .log
+        .append(vec![marker(1, 5, true), next], EPOCH, NOW)
+        .unwrap();
+    assert_eq!(offsets(&outcomes[1]), (2, 2));
+    // The marker of that transaction ends whatever else was asked about it.
+    let other = append(&mut bench, 6);
+    let outcomes = bench
+        .log
+        .append(vec![marker(1, 7, false), other], EPOCH, NOW)
+        .unwrap();
+    assert!(matches!(&outcomes[1], Outcome::Refused(refusal)
+        if refusal.code == ErrorCode::InvalidProducerEpoch));
+}

@@ -44,10 +44,10 @@ pub(crate) struct Truth {
     pub(crate) read_committed: BTreeMap<u64, Offset>,
     /// Outputs of copiers by the number of what they copy: input by output.
     pub(crate) copies: BTreeMap<u64, BTreeMap<u64, u64>>,
-    /// The last acknowledged offset of groups.
-    committed: BTreeMap<(String, PartitionIndex), Offset>,
-    /// The smallest offset of groups that may still be committed by a request that nobody knows of.
-    maybe_committed: BTreeMap<(String, PartitionIndex), Offset>,
+    /// The last acknowledged offset of groups, with its generation or member epoch.
+    committed: BTreeMap<(String, PartitionIndex), (i32, Offset)>,
+    /// The smallest offset that a request that nobody knows of may still commit, likewise.
+    maybe_committed: BTreeMap<(String, PartitionIndex), (i32, Offset)>,
     /// Owners of partitions by group and generation.
     owners: BTreeMap<(String, i32, PartitionIndex), String>,
     /// The wall clock of the broker was set.
@@ -185,27 +185,46 @@ impl Truth {
         number
     }
 
-    /// A commit of a group was acknowledged.
-    pub(crate) fn commit(&mut self, group: &str, partition: PartitionIndex, offset: Offset) {
+    /// A commit of a group was acknowledged, by a member of this generation.
+    pub(crate) fn commit(
+        &mut self,
+        group: &str,
+        generation: i32,
+        (partition, offset): (PartitionIndex, Offset),
+    ) {
         let key = (group.to_owned(), partition);
-        let known = self.committed.entry(key).or_insert(offset);
-        *known = offset.max(*known);
+        let known = self.committed.entry(key).or_insert((generation, offset));
+        *known = (generation, offset).max(*known);
     }
 
-    /// A commit of a group was sent, and nobody knows what becomes of it.
-    pub(crate) fn may_commit(&mut self, group: &str, partition: PartitionIndex, offset: Offset) {
+    /// A commit of a group was sent, and nobody knows what becomes of it. It may come late, but not
+    /// after commits of a later generation.
+    pub(crate) fn may_commit(
+        &mut self,
+        group: &str,
+        generation: i32,
+        (partition, offset): (PartitionIndex, Offset),
+    ) {
         let key = (group.to_owned(), partition);
-        let known = self.maybe_committed.entry(key).or_insert(offset);
-        *known = offset.min(*known);
+        let known = self
+            .maybe_committed
+            .entry(key)
+            .or_insert((generation, offset));
+        if known.0 < generation {
+            *known = (generation, offset);
+        } else if known.0 == generation {
+            known.1 = offset.min(known.1);
+        }
     }
 
     /// What a group has committed at least, by what was acknowledged so far.
     pub(crate) fn commits(&self, group: &str) -> BTreeMap<PartitionIndex, Offset> {
         let of_group = self.committed.iter().filter(|((of, _), _)| of == group);
         of_group
-            .map(|(key, offset)| {
-                let maybe = self.maybe_committed.get(key).unwrap_or(offset);
-                (key.1, *offset.min(maybe))
+            .map(|(key, (generation, offset))| {
+                let maybe = self.maybe_committed.get(key);
+                let late = maybe.filter(|(of, _)| of >= generation);
+                (key.1, late.map_or(*offset, |(_, late)| *offset.min(late)))
             })
             .collect()
     }

@@ -47,19 +47,19 @@ macro_rules! bugs {
 }
 
 bugs! {
-    guard_unchecked: GuardUnchecked at 254,
-    verification_outlives_marker: VerificationOutlivesMarker at 254,
+    guard_unchecked: GuardUnchecked at 148,
+    verification_outlives_marker: VerificationOutlivesMarker at 148,
     repeated_marker_refused: RepeatedMarkerRefused at 4,
     abort_not_indexed: AbortNotIndexed at 0,
-    duplicate_unknown: DuplicateUnknown at 1,
+    duplicate_unknown: DuplicateUnknown at 0,
     old_epoch_appended: OldEpochAppended at 10,
-    markers_not_resent: MarkersNotResent at 5,
-    complete_after_first: CompleteAfterFirst at 5,
-    repeated_end_fenced: RepeatedEndFenced at 270,
+    markers_not_resent: MarkersNotResent at 7,
+    complete_after_first: CompleteAfterFirst at 316,
+    repeated_end_fenced: RepeatedEndFenced at 80,
     added_while_deciding: AddedWhileDeciding at 4,
     open_transaction_kept: OpenTransactionKept at 0,
     unstable_offset_fetched: UnstableOffsetFetched at 1708,
     aborted_offsets_kept: AbortedOffsetsKept at 0,
     owned_twice: OwnedTwice at 11,
-    old_generation_commits: OldGenerationCommits at 270,
+    old_generation_commits: OldGenerationCommits at 174,
 }

@@ -17,13 +17,16 @@ use crate::view::visible;
 
 const MEMBERSHIP: u64 = 0;
 const READ: u64 = 1;
+/// Milliseconds between two commits at most: whoever was stopped commits as soon as it goes on.
+const COMMIT_MS: i64 = 800;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Doing {
     Nothing,
     Committed,
     Fetch(PartitionIndex),
-    Commit(BTreeMap<PartitionIndex, Offset>),
+    /// In this generation or member epoch.
+    Commit(i32, BTreeMap<PartitionIndex, Offset>),
 }
 
 /// The consumer.
@@ -37,6 +40,7 @@ pub(crate) struct Member {
     doing: Doing,
     call: Option<u64>,
     turn: usize,
+    committed_at: i64,
     quiet: usize,
     is_reading: bool,
     is_stopped: bool,
@@ -56,6 +60,7 @@ impl Member {
             doing: Doing::Nothing,
             call: None,
             turn: 0,
+            committed_at: 0,
             quiet: 0,
             is_reading: false,
             is_stopped: false,
@@ -99,8 +104,9 @@ impl Member {
         self.turn += 1;
         self.doing = if !has_all {
             Doing::Committed
-        } else if self.turn.is_multiple_of(5) {
-            Doing::Commit(self.positions.clone())
+        } else if self.turn.is_multiple_of(5) || self.committed_at + COMMIT_MS < ctx.now {
+            self.committed_at = ctx.now;
+            Doing::Commit(self.membership.member().generation, self.positions.clone())
         } else {
             let at = self.turn % assigned.len();
             let partition = assigned.iter().nth(at).copied();
@@ -118,7 +124,7 @@ impl Member {
                 offset: self.positions.get(partition).copied().unwrap_or(Offset(0)),
                 is_committed: self.is_committed,
             },
-            Doing::Commit(positions) => {
+            Doing::Commit(_, positions) => {
                 let partitions = positions.iter().map(|(partition, offset)| PartitionCommit {
                     partition: *partition,
                     offset: *offset,
@@ -193,19 +199,24 @@ impl Member {
             (Doing::Fetch(partition), Response::Fetched(fetched)) => {
                 self.fetched(partition, fetched, ctx);
             }
-            (Doing::Commit(positions), Response::Group(GroupResponse::CommitOffsets(topics))) => {
+            (
+                Doing::Commit(generation, positions),
+                Response::Group(GroupResponse::CommitOffsets(topics)),
+            ) => {
                 let codes = topics.iter().flat_map(|topic| &topic.partitions);
                 let done = codes.filter(|(_, code)| !code.is_err());
                 for (partition, _) in done {
                     if let Some(offset) = positions.get(partition) {
-                        ctx.truth.commit(&self.group, *partition, *offset);
+                        ctx.truth
+                            .commit(&self.group, generation, (*partition, *offset));
                     }
                 }
             }
-            (Doing::Commit(positions), _) => {
+            (Doing::Commit(generation, positions), _) => {
                 // It may be on its way still, and come after later ones of this member.
                 for (partition, offset) in positions {
-                    ctx.truth.may_commit(&self.group, partition, offset);
+                    ctx.truth
+                        .may_commit(&self.group, generation, (partition, offset));
                 }
             }
             _ => {}

@@ -213,6 +213,8 @@ impl<'a> Copy<'a> {
             self.finish(state)?;
             let doomed = self.swap_folders(state, &source)?;
             std::mem::swap(&mut state.log, &mut self.log);
+            let producers = state.log.producers_mut();
+            producers.continue_guards(self.log.producers());
             state.log.set_config(Arc::clone(&partition.settings().log));
             // Tickets of the old log must not be given to the new one.
             state.incarnation += 1;

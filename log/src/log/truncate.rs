@@ -155,12 +155,14 @@ impl Log {
         storage
             .sync_directory(&self.folder)
             .during("sync", &self.folder)?;
-        self.producers = recovery::producers_at(
+        let mut producers = recovery::producers_at(
             self.place(),
             &self.segments,
             &self.config,
             (self.log_start, self.log_end, now),
         )?;
+        producers.continue_guards(&self.producers);
+        self.producers = producers;
         self.producers.on_high_watermark(self.high_watermark);
         Ok(())
     }

@@ -309,6 +309,12 @@ impl ProducerStates {
         self.guards = guards;
     }
 
+    /// Numbers the guards on from those of the states that these take the place of: a guard of theirs
+    /// must not be one of these by chance.
+    pub fn continue_guards(&mut self, before: &Self) {
+        self.guards = self.guards.max(before.guards);
+    }
+
     /// Sets a producer back to what [`ProducerStates::get`] gave before batches of it were applied,
     /// or forgets it where nothing was known. For an append that could not be written, before the
     /// high watermark moves; [`ProducerStates::set_end`] goes with it. A verification that the
@@ -404,7 +410,7 @@ impl ProducerStates {
                 supports_epoch_bump,
             }
         });
-        entry.lower(epoch, sequence);
+        entry.lower(epoch, sequence, supports_epoch_bump);
         Some(entry.guard)
     }
 
@@ -472,6 +478,13 @@ fn check_sequence(
             ),
         ))
     };
+    let expected = producer
+        .filter(|producer| producer.epoch == header.producer_epoch && !producer.batches.is_empty())
+        .map(|producer| producer.last_sequence().plus(1));
+    if expected == Some(sequence) {
+        // Whatever else asks about a transaction repeats what is here already.
+        return Ok(());
+    }
     if let Some(entry) = verification.filter(|entry| entry.epoch == header.producer_epoch) {
         let has_no_batches = producer.is_none_or(|producer| producer.batches.is_empty());
         if entry.supports_epoch_bump && sequence != Sequence(0) && has_no_batches {

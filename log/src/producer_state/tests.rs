@@ -455,3 +455,61 @@ fn late_batch_of_an_earlier_epoch_says_nothing_about_the_sequences_of_the_curren
     assert_eq!(answer(&next), ErrorCode::None);
     assert_eq!(answer(&late), ErrorCode::InvalidProducerEpoch);
 }
+
+#[test]
+fn late_repetition_says_nothing_about_the_next_batch() {
+    let mut states = ProducerStates::new(Offset(0));
+    for sequence in 0..3 {
+        states.apply(&header_of(5, sequence, 1, i64::from(sequence)));
+    }
+    let late = transactional(header_of(5, 1, 1, 1), ID.0);
+    states.begin_verification(&late, false, Timestamp(0));
+    let next = transactional(header_of(5, 3, 1, 3), ID.0);
+    assert_eq!(states.check(&next, Origin::Client), Check::Fresh);
+    let skipping = transactional(header_of(5, 4, 1, 3), ID.0);
+    assert!(matches!(
+        states.check(&skipping, Origin::Client),
+        Check::Refuse(ErrorCode::OutOfOrderSequenceNumber, _)
+    ));
+}
+
+/// An application goes back to a client that does not count epochs up while a question of version 2
+/// is left over: the marker of its transaction ends the new question all the same.
+#[test]
+fn question_of_an_old_client_ends_with_the_marker_of_its_epoch() {
+    let ask = |states: &mut ProducerStates, epoch, bumps| {
+        let header = transactional(header_of(epoch, 0, 1, 0), ID.0);
+        (
+            states.begin_verification(&header, bumps, Timestamp(0)),
+            header,
+        )
+    };
+    let mut states = ProducerStates::new(Offset(0));
+    ask(&mut states, 4, true);
+    let (guard, header) = ask(&mut states, 5, false);
+    let guard = guard.unwrap();
+    assert!(states.is_verified(&header, guard));
+    states.apply_marker(&marker(ID.0, 5, false, 0), Offset(0));
+    assert!(!states.is_verified(&header, guard));
+
+    // One epoch with both: the marker of it may be of either.
+    let (first, header) = ask(&mut states, 6, true);
+    ask(&mut states, 6, false);
+    states.apply_marker(&marker(ID.0, 6, false, 0), Offset(1));
+    assert!(!states.is_verified(&header, first.unwrap()));
+}
+
+#[test]
+fn guards_are_numbered_on_where_states_are_replaced() {
+    let header = transactional(header_of(5, 0, 1, 0), ID.0);
+    let ask = |states: &mut ProducerStates| {
+        states
+            .begin_verification(&header, false, Timestamp(0))
+            .unwrap()
+    };
+    let mut before = ProducerStates::new(Offset(0));
+    let old = ask(&mut before);
+    let mut after = ProducerStates::new(Offset(0));
+    after.continue_guards(&before);
+    assert_ne!(ask(&mut after), old);
+}

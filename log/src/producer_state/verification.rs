@@ -26,12 +26,21 @@ pub(super) struct Verification {
 }
 
 impl Verification {
-    pub(super) fn lower(&mut self, epoch: ProducerEpoch, sequence: Sequence) {
+    /// Takes in another question. Its version of the protocol holds from its epoch on; one epoch
+    /// has one version, and where it has not, the marker of that epoch ends the question.
+    pub(super) fn lower(
+        &mut self,
+        epoch: ProducerEpoch,
+        sequence: Sequence,
+        supports_epoch_bump: bool,
+    ) {
         if epoch > self.epoch {
             self.epoch = epoch;
             self.lowest_sequence = sequence;
-        } else if epoch == self.epoch && sequence < self.lowest_sequence {
-            self.lowest_sequence = sequence;
+            self.supports_epoch_bump = supports_epoch_bump;
+        } else if epoch == self.epoch {
+            self.lowest_sequence = self.lowest_sequence.min(sequence);
+            self.supports_epoch_bump &= supports_epoch_bump;
         }
     }
 }

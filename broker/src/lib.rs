@@ -31,6 +31,7 @@ mod cleaning;
 mod clock;
 mod completion;
 mod controller;
+mod coordinator;
 mod directories;
 mod embedded;
 mod features;

@@ -61,6 +61,7 @@ defs! {
     FETCHED_BYTES Counter "milena_broker_bytes_out_total" [] "Bytes of record batches given to consumers.";
     CONNECTIONS Gauge "milena_broker_connections" [] "Open client connections.";
     DAMAGED_PARTITIONS Gauge "milena_broker_damaged_partition_count" [] "Partitions whose log is damaged or cannot be opened.";
+    EXPIRED_MEMBERS Counter "milena_broker_expired_members_total" [] "Members that their groups have removed since they were not heard of in time.";
     REJECTED_PRODUCES Counter "milena_broker_failed_produce_requests_total" [] "Partitions of Produce requests answered with an error.";
     GROUPS Gauge "milena_broker_group_count" ["protocol" "state"] "Groups that this broker coordinates.";
     GROUP_PARTITIONS Gauge "milena_broker_group_partition_count" ["state"] "Partitions of __consumer_offsets that this broker leads: loading, active (served), failed (not served, see the log).";
@@ -213,6 +214,7 @@ pub(crate) struct Metrics {
     appended_batches: AtomicU64,
     fetched_bytes: AtomicU64,
     offset_commits: AtomicU64,
+    expired_members: AtomicU64,
     transaction_timeouts: AtomicU64,
     sync_seconds: Histogram,
     partitions: AtomicI64,
@@ -231,6 +233,7 @@ impl Metrics {
             appended_batches: AtomicU64::new(0),
             fetched_bytes: AtomicU64::new(0),
             offset_commits: AtomicU64::new(0),
+            expired_members: AtomicU64::new(0),
             transaction_timeouts: AtomicU64::new(0),
             sync_seconds: Histogram::default(),
             partitions: AtomicI64::new(0),
@@ -285,6 +288,11 @@ impl Metrics {
     pub(crate) fn offsets_committed(&self, count: usize) {
         self.offset_commits
             .fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// A group has removed a member that was not heard of in time.
+    pub(crate) fn member_expired(&self) {
+        self.expired_members.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A transaction was aborted since it took too long.
@@ -362,6 +370,7 @@ impl Metrics {
             name if name == REFUSED_REQUESTS.name => counter(&self.refused),
             name if name == REJECTED_PRODUCES.name => counter(&self.rejected_produces),
             name if name == TRANSACTION_AGE.name => gauges.transactions.oldest_seconds,
+            name if name == EXPIRED_MEMBERS.name => counter(&self.expired_members),
             name if name == TRANSACTION_TIMEOUTS.name => counter(&self.transaction_timeouts),
             _ => counter(&self.sync_seconds.count),
         }
@@ -427,6 +436,7 @@ mod tests {
             "transaction_count{state=\"Ongoing\"} 4\n",
             "transaction_oldest_seconds 9\n",
             "transaction_partition_count{state=\"active\"} 50\n",
+            "expired_members_total 0\n",
             "transaction_timeouts_total 0\n",
             "offset_commits_total 7\n",
         ];

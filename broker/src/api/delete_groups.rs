@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
+use milena_protocol::ErrorCode;
+use tracing::info;
 
 use super::answer::text;
 use super::{Api, Context};
@@ -16,7 +18,7 @@ impl Api for DeleteGroups {
 
     async fn handle(
         broker: &Arc<Broker>,
-        _context: &Context,
+        context: &Context,
         request: DeleteGroupsRequest,
     ) -> DeleteGroupsResponse {
         let groups: Vec<String> = request
@@ -26,6 +28,9 @@ impl Api for DeleteGroups {
             .collect();
         let deleted = broker.groups().delete(&groups).await;
         let results = deleted.into_iter().map(|(group, error)| {
+            if error == ErrorCode::None {
+                info!(group, peer = %context.peer.address, "group is deleted");
+            }
             DeletableGroupResult::default()
                 .with_group_id(text(group).into())
                 .with_error_code(error.code())

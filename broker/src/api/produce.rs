@@ -131,7 +131,7 @@ pub(crate) fn start(
         partitions,
         throttle,
     };
-    let waiting = Waiting {
+    let mut waiting = Waiting {
         completion,
         deadline,
         reply,
@@ -144,6 +144,8 @@ pub(crate) fn start(
                 transaction
                     .append_admitted(&broker, acks, &waiting.completion)
                     .await;
+                // The client's time runs from the append on, as in Kafka.
+                waiting.deadline = Instant::now() + timeout;
                 waiting
             })))
         }
@@ -215,15 +217,19 @@ impl Target<'_> {
         }
         match validate(records, &partition.settings().rules, clock::now()) {
             Ok(records) => {
-                let records = match transaction {
-                    Some(transaction) if records.header().attributes.is_transactional() => {
-                        match transaction.admit(&partition, records, slot) {
-                            Some(Ok(records)) => records,
-                            Some(Err(error)) => return completion.fail(slot, error),
-                            None => return,
+                let records = if records.header().attributes.is_transactional() {
+                    match transaction.map(|it| it.admit(&partition, records, slot)) {
+                        Some(Some(Ok(records))) => records,
+                        Some(Some(Err(error))) => return completion.fail(slot, error),
+                        Some(None) => return,
+                        // The request names no transaction, which no client does.
+                        None => {
+                            let error = ErrorCode::TransactionalIdAuthorizationFailed;
+                            return completion.fail(slot, error);
                         }
                     }
-                    _ => records,
+                } else {
+                    records
                 };
                 partition.append(Append {
                     records,

@@ -1,6 +1,6 @@
 //! TxnOffsetCommit (28): offsets that count when a transaction is committed (KIP-98, KIP-447).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
@@ -53,7 +53,7 @@ impl Api for TxnOffsetCommit {
         };
         let errors = match refused {
             Some(error) => Answers::All(group_error(error)),
-            None if topics.is_empty() => Answers::Each(Vec::new()),
+            None if topics.is_empty() => Answers::Each(BTreeMap::new()),
             None => commit(broker, &request, topics).await,
         };
         let old = context.version < LOADING_FROM;
@@ -90,7 +90,7 @@ impl Api for TxnOffsetCommit {
 /// What became of the offsets.
 enum Answers {
     All(ErrorCode),
-    Each(Vec<(String, Vec<(PartitionIndex, ErrorCode)>)>),
+    Each(BTreeMap<String, BTreeMap<PartitionIndex, ErrorCode>>),
 }
 
 impl Answers {
@@ -98,11 +98,10 @@ impl Answers {
         match self {
             Self::All(error) => *error,
             Self::Each(topics) => topics
-                .iter()
-                .filter(|(name, _)| name == topic)
-                .flat_map(|(_, partitions)| partitions)
-                .find(|(found, _)| *found == index)
-                .map_or(ErrorCode::UnknownTopicOrPartition, |(_, error)| *error),
+                .get(topic)
+                .and_then(|partitions| partitions.get(&index))
+                .copied()
+                .unwrap_or(ErrorCode::UnknownTopicOrPartition),
         }
     }
 }
@@ -173,6 +172,12 @@ async fn verify(
         let admitted = admit(broker, admission, transactional_id, producer, partitions).await;
         match admitted.of(&partition) {
             ErrorCode::None => {}
+            // Of the coordinator of transactions: that of the group is here, and clients before
+            // version 5 take a concurrent transaction for fatal.
+            ErrorCode::NotCoordinator => return Err(ErrorCode::CoordinatorNotAvailable),
+            ErrorCode::ConcurrentTransactions if !admission.adds() => {
+                return Err(ErrorCode::CoordinatorNotAvailable);
+            }
             error => return Err(error),
         }
     }
@@ -221,12 +226,16 @@ async fn commit(
         .request(&group, Request::CommitOffsets(commit))
         .await;
     match response {
-        Response::CommitOffsets(topics) => Answers::Each(
-            topics
-                .into_iter()
-                .map(|topic| (topic.name, topic.partitions))
-                .collect(),
-        ),
+        Response::CommitOffsets(topics) => {
+            let mut answers: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
+            for topic in topics {
+                answers
+                    .entry(topic.name)
+                    .or_default()
+                    .extend(topic.partitions);
+            }
+            Answers::Each(answers)
+        }
         other => unreachable!("a commit is answered with {other:?}"),
     }
 }

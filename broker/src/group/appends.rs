@@ -22,7 +22,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::shard::{Inner, Shard};
-use crate::completion::{Appended, Completion};
+use crate::completion::Completion;
+use crate::coordinator::read;
 use crate::partition::Append;
 
 /// Bytes of records from which a batch takes no records of other requests.
@@ -169,6 +170,16 @@ impl Appends {
     }
 }
 
+/// Why the end of a transaction is not written among the records of groups.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// The partition is here, but nobody serves its groups until it is led anew: the marker, to be
+    /// appended past the coordinator.
+    Unserved(ValidBatch),
+    /// Not now, or not at all.
+    Refused(ErrorCode),
+}
+
 impl Shard {
     /// Puts records into the batch that is being filled.
     ///
@@ -227,21 +238,21 @@ impl Shard {
     /// Appends the end of a transaction and waits until it is committed and applied.
     ///
     /// # Errors
-    /// Where the coordinator does not serve, and where the marker is not stored.
+    /// Any variant.
     pub(super) async fn write_marker(
         &self,
         batch: ValidBatch,
         producer: ProducerId,
         is_commit: bool,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), Unwritten> {
         let (done, ended) = oneshot::channel();
         {
             let mut inner = self.lock();
             if inner.has_resigned {
-                return Err(ErrorCode::NotCoordinator);
+                return Err(Unwritten::Unserved(batch));
             }
             if !inner.is_loaded {
-                return Err(ErrorCode::CoordinatorLoadInProgress);
+                return Err(Unwritten::Refused(ErrorCode::CoordinatorLoadInProgress));
             }
             self.flush(&mut inner);
             inner.appends.guards.remove(&producer);
@@ -253,7 +264,8 @@ impl Shard {
             self.write(&mut inner, batch, Written::Marker(marker));
             self.carry_out(&mut inner, Vec::new());
         }
-        ended.await.unwrap_or(Err(ErrorCode::NotCoordinator))
+        let ended = ended.await.unwrap_or(Err(ErrorCode::NotCoordinator));
+        ended.map_err(Unwritten::Refused)
     }
 
     /// Writes the batch that was filled, where nothing is on its way.
@@ -323,7 +335,7 @@ impl Shard {
                 self.wake_by(inner, now + LINGER);
             }
         }
-        if self.is_uncertain(&outcome) {
+        if read::is_uncertain(&self.partition, &outcome) {
             // The records may be in the log: only a new load tells.
             warn!(partition = %self.partition.topic_partition(), code = outcome.error.name(),
                 "append of the group coordinator failed; it resigns");
@@ -358,14 +370,5 @@ impl Shard {
             }
         }
         true
-    }
-
-    /// A full disk refuses records too, until it has room again; those are in no log.
-    fn is_uncertain(&self, outcome: &Appended) -> bool {
-        match outcome.error {
-            ErrorCode::NotLeaderOrFollower => true,
-            ErrorCode::KafkaStorageError => self.partition.is_offline(),
-            _ => false,
-        }
     }
 }

@@ -1,19 +1,21 @@
 //! Reading a partition of `__consumer_offsets` into a coordinator.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use milena_cluster::group::Coordinator;
-use milena_protocol::{ErrorCode, LeaderEpoch, Offset};
-use tracing::{error, info};
+use milena_protocol::batch::{BatchHeader, Record as Stored};
+use milena_protocol::stored::group::Record;
+use milena_protocol::{Offset, ProducerId};
+use tracing::warn;
 
-use super::batch::apply_all;
 use super::settings::Settings;
-use crate::clock;
-use crate::partition::{Isolation, Partition, ReadRequest, collect};
+use crate::coordinator::read;
+use crate::partition::Partition;
 
-/// Pause between two looks whether all that was read is committed.
-pub(super) const COMMIT_PAUSE: Duration = Duration::from_millis(10);
+/// What is in the topic, in words.
+pub(super) const WHAT: &str = "groups";
+/// Type of the control record that ends a transaction well.
+const COMMIT: i16 = 1;
 
 /// What a load has found.
 #[derive(Debug)]
@@ -26,49 +28,46 @@ pub(super) struct Loaded {
 
 /// Reads the whole log, which blocks. None where it cannot be read; the reason is logged.
 pub(super) fn read(partition: &Arc<Partition>, settings: &Settings) -> Option<Loaded> {
-    let started = clock::instant();
     let mut core = Coordinator::new(settings.config.clone());
-    let mut offset = partition.log_start();
-    // Nobody but the coordinator appends here, and it waits for us.
-    let end = partition.log_end();
-    while offset < end {
-        let read = partition.read(&ReadRequest {
-            offset,
-            bytes_max: settings.load_bytes,
-            min_one_batch: true,
-            isolation: Isolation::LogEnd,
-            current_leader_epoch: LeaderEpoch::NONE,
-            last_fetched_epoch: LeaderEpoch::NONE,
-        });
-        if read.error == ErrorCode::None && read.bytes == 0 {
-            // Compaction left nothing below the end.
-            offset = end;
-            break;
-        }
-        if read.error != ErrorCode::None {
-            return failed(partition, offset, read.error.name());
-        }
-        let bytes = match collect(&read.pieces) {
-            Ok(bytes) => bytes,
-            Err(fault) => return failed(partition, offset, &fault.to_string()),
-        };
-        let next = match apply_all(&mut core, &bytes, offset) {
-            Ok(next) => next,
-            Err(damaged) => return failed(partition, offset, &damaged.to_string()),
-        };
-        if next <= offset {
-            return failed(partition, offset, "no whole batch was read");
-        }
-        offset = next;
-    }
-    info!(partition = %partition.topic_partition(), end = offset.0,
-        seconds = started.elapsed().as_secs_f64(), "groups loaded");
+    let end = read::all(
+        partition,
+        WHAT,
+        settings.load_bytes,
+        &mut |header, record| {
+            apply(&mut core, header, record);
+            Ok(())
+        },
+    )?;
     Some(Loaded { core, end })
 }
 
-/// Says that the groups of a partition are not served. Those of others are.
-fn failed(partition: &Partition, offset: Offset, fault: &str) -> Option<Loaded> {
-    error!(partition = %partition.topic_partition(), offset = offset.0, fault,
-        "groups cannot be loaded; those of this partition are not served");
-    None
+/// Applies one record to a coordinator that loads.
+pub(super) fn apply(core: &mut Coordinator, header: &BatchHeader, record: &Stored<'_>) {
+    if header.attributes.is_control() {
+        if let Some(is_commit) = marker(record.key) {
+            core.apply_marker(header.producer_id, is_commit);
+        }
+        return;
+    }
+    let producer = match header.attributes.is_transactional() {
+        true => header.producer_id,
+        false => ProducerId::NONE,
+    };
+    let at = record.offset(header);
+    match Record::decode(record.key, record.value) {
+        Ok(record) => core.apply(at, producer, record),
+        // Of one group at most; the others need not suffer for it.
+        Err(fault) => warn!(offset = at.0, %fault, "record of the offsets topic is left out"),
+    }
+}
+
+/// True where a control record commits, false where it aborts, none where it is another one. Its
+/// key is version int16, type int16.
+fn marker(key: Option<&[u8]>) -> Option<bool> {
+    let kind = key?.get(2..4)?.first_chunk::<2>()?;
+    match i16::from_be_bytes(*kind) {
+        COMMIT => Some(true),
+        0 => Some(false),
+        _ => None,
+    }
 }

@@ -5,18 +5,16 @@
 //! order of the log, and its timers. A partition that is newly led is read first, off the runtime.
 
 mod appends;
-mod batch;
 mod load;
 mod rate;
 mod settings;
 mod shard;
-pub(crate) mod steady;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use milena_cluster::group::{
@@ -28,13 +26,13 @@ use milena_log::validate::ValidBatch;
 use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::group::partition_for;
 use milena_protocol::{ErrorCode, PartitionIndex, ProducerId};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+pub(crate) use self::appends::Unwritten;
 use self::settings::Settings;
 use self::shard::Shard;
 use self::surroundings::{Changes, Surroundings};
 use crate::broker::Broker;
+use crate::coordinator::Shards;
 use crate::metrics::GroupCounts;
 use crate::partition::Partition;
 use crate::replicas::Followed;
@@ -48,9 +46,7 @@ pub(crate) struct Groups {
     surroundings: Arc<RwLock<Surroundings>>,
     /// ConsumerGroupHeartbeats so far.
     heartbeats: AtomicU64,
-    /// Partitions of `__consumer_offsets`; 0 where the topic does not exist.
-    partition_count: AtomicI32,
-    shards: RwLock<BTreeMap<PartitionIndex, Arc<Shard>>>,
+    shards: Shards<Shard>,
 }
 
 impl Groups {
@@ -60,8 +56,7 @@ impl Groups {
             settings: RwLock::new(Settings::new(values)),
             surroundings: Arc::default(),
             heartbeats: AtomicU64::new(0),
-            partition_count: AtomicI32::new(0),
-            shards: RwLock::default(),
+            shards: Shards::new(CONSUMER_OFFSETS),
         }
     }
 
@@ -79,7 +74,7 @@ impl Groups {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = settings;
         if let Some(event) = changed {
-            for shard in self.shards() {
+            for shard in self.shards.all() {
                 shard.feed(event.clone());
             }
         }
@@ -89,11 +84,7 @@ impl Groups {
     /// lead any more, and forgets the offsets of deleted topics. It does not wait for loads.
     pub(crate) async fn follow(&self, broker: &Arc<Broker>, followed: Followed) {
         let image = broker.image();
-        let count = image
-            .topic(CONSUMER_OFFSETS)
-            .map_or(0, |topic| topic.partition_count());
-        self.partition_count.store(count, Ordering::Release);
-        self.give_up();
+        self.shards.follow(&image);
         self.tell(broker, image).await;
         let deleted: Vec<DeletedTopic> = followed
             .deleted
@@ -104,13 +95,13 @@ impl Groups {
             })
             .collect();
         if !deleted.is_empty() {
-            for shard in self.shards() {
+            for shard in self.shards.all() {
                 shard.topics_deleted(&deleted);
             }
         }
         for partition in followed.led {
-            if &*partition.topic_partition().topic == CONSUMER_OFFSETS {
-                self.take(partition, broker.tracker(), broker.stopping());
+            if self.shards.is_of_topic(&partition) {
+                self.take(broker, partition);
             }
         }
     }
@@ -134,74 +125,40 @@ impl Groups {
             })
             .await;
         if let Some(view) = changes.view {
-            for shard in self.shards() {
+            for shard in self.shards.all() {
                 shard.feed(Event::TopicsChanged(view.clone()));
             }
         }
         for (group, config) in changes.configs {
-            if let Some(shard) = self.shard_of(&group) {
+            if let Some(shard) = self.shards.of(&group) {
                 shard.feed(surroundings::changed(&group, config));
             }
         }
     }
 
     /// Begins to coordinate the groups of a partition.
-    fn take(&self, partition: Arc<Partition>, tracker: &TaskTracker, stopping: CancellationToken) {
-        let index = partition.topic_partition().partition;
+    fn take(&self, broker: &Broker, partition: Arc<Partition>) {
         let settings = self
             .settings
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let count = self.partition_count.load(Ordering::Acquire);
-        let shard = Shard::new(partition, settings, Arc::clone(&self.surroundings), count);
-        let before = self
-            .shards
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(index, Arc::clone(&shard));
-        if let Some(before) = before {
-            before.resign();
-        }
-        shard.start(tracker, stopping);
-    }
-
-    /// Gives up shards whose partitions are closed or led by others.
-    fn give_up(&self) {
-        let is_lost = |shard: &Shard| {
-            let partition = shard.partition();
-            partition.closed().is_some() || !partition.is_leader()
-        };
-        for shard in self.shards().into_iter().filter(|shard| is_lost(shard)) {
-            shard.resign();
-            let index = shard.partition().topic_partition().partition;
-            self.shards
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&index);
-        }
-    }
-
-    fn shards(&self) -> Vec<Arc<Shard>> {
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-        shards.values().map(Arc::clone).collect()
-    }
-
-    /// The coordinator of a group, if it is here.
-    fn shard_of(&self, group: &str) -> Option<Arc<Shard>> {
-        let count = self.partition_count.load(Ordering::Acquire);
-        let index = (count > 0).then(|| partition_for(group, count))?;
-        self.shards
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&index)
-            .map(Arc::clone)
+        let count = self.shards.partition_count();
+        let shard = Shard::new(
+            partition,
+            settings,
+            Arc::clone(&self.surroundings),
+            Arc::clone(broker.metrics()),
+            count,
+        );
+        self.shards.take(&shard);
+        shard.start(broker.tracker(), broker.stopping());
     }
 
     /// Asks the coordinator of `group`. A join or sync may wait for other members, a commit for its
     /// durability.
     pub(crate) async fn request(&self, group: &str, request: Request) -> Response {
-        match self.shard_of(group) {
+        match self.shards.of(group) {
             Some(shard) => shard.request(request).await,
             None => request.refused(ErrorCode::NotCoordinator),
         }
@@ -211,19 +168,16 @@ impl Groups {
     /// coordinator there has applied it.
     ///
     /// # Errors
-    /// `NOT_COORDINATOR`, `COORDINATOR_LOAD_IN_PROGRESS`, and why the marker is not stored.
+    /// Any variant.
     pub(crate) async fn write_marker(
         &self,
         partition: PartitionIndex,
         batch: ValidBatch,
         producer: ProducerId,
         is_commit: bool,
-    ) -> Result<(), ErrorCode> {
-        let shard = {
-            let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-            shards.get(&partition).map(Arc::clone)
-        };
-        let shard = shard.ok_or(ErrorCode::NotCoordinator)?;
+    ) -> Result<(), Unwritten> {
+        let shard = self.shards.at(partition);
+        let shard = shard.ok_or(Unwritten::Refused(ErrorCode::NotCoordinator))?;
         shard.write_marker(batch, producer, is_commit).await
     }
 
@@ -235,7 +189,7 @@ impl Groups {
         producer: ProducerId,
         guard: VerificationGuard,
     ) {
-        if let Some(shard) = self.shard_of(group) {
+        if let Some(shard) = self.shards.of(group) {
             shard.lock().appends.note_verified(producer, guard);
         }
     }
@@ -243,7 +197,7 @@ impl Groups {
     /// Deletes groups, each by its coordinator. Every group is answered, in the order of the request.
     pub(crate) async fn delete(&self, groups: &[String]) -> Vec<(String, ErrorCode)> {
         let mut by_partition: BTreeMap<PartitionIndex, Vec<String>> = BTreeMap::new();
-        let count = self.partition_count.load(Ordering::Acquire).max(1);
+        let count = self.shards.partition_count().max(1);
         for group in groups {
             by_partition
                 .entry(partition_for(group, count))
@@ -272,7 +226,7 @@ impl Groups {
     /// Every group asked for, in that order.
     pub(crate) fn describe(&self, groups: &[String]) -> Vec<DescribedGroup> {
         let describe = |group: &String| {
-            let shard = self.shard_of(group)?;
+            let shard = self.shards.of(group)?;
             shard
                 .with_core(|core| core.describe(std::slice::from_ref(group)))
                 .pop()
@@ -289,7 +243,7 @@ impl Groups {
             if group.is_empty() {
                 return Some(undescribed(group, ErrorCode::InvalidGroupId));
             }
-            let shard = self.shard_of(group)?;
+            let shard = self.shards.of(group)?;
             shard
                 .with_core(|core| core.describe_consumer(std::slice::from_ref(group)))
                 .pop()
@@ -311,7 +265,7 @@ impl Groups {
         types: &[String],
     ) -> Result<Vec<ListedGroup>, ErrorCode> {
         let mut all = Vec::new();
-        for shard in self.shards() {
+        for shard in self.shards.all() {
             match shard.with_core(|core| core.list(states, types)) {
                 Ok(listed) => all.extend(listed),
                 Err(ErrorCode::NotCoordinator) => {}
@@ -324,7 +278,7 @@ impl Groups {
     /// How many groups and coordinators there are.
     pub(crate) fn counts(&self) -> GroupCounts {
         let mut counts = GroupCounts::default();
-        for shard in self.shards() {
+        for shard in self.shards.all() {
             match shard.with_core(|core| core.list(&[], &[])) {
                 Ok(listed) => {
                     counts.active += 1;

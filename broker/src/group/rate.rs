@@ -40,7 +40,7 @@ impl Groups {
             let per_second = u32::try_from(rate).unwrap_or(u32::MAX);
             // A broker without members leaves its shards alone.
             if per_second > 0 || last > 0 {
-                for shard in groups.shards() {
+                for shard in groups.shards.all() {
                     shard.feed(Event::HeartbeatRate { per_second });
                 }
             }

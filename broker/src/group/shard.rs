@@ -1,51 +1,39 @@
 //! One coordinator with its partition, its waiting requests and its task.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use milena_cluster::group::{Coordinator, DeletedTopic, Effect, Event, Request, Response, Waiter};
+use milena_cluster::group::{
+    Coordinator, DeletedTopic, Effect, Event, ExpiredMember, Request, Response, Waiter,
+};
 use milena_protocol::stored::group::partition_for;
-use milena_protocol::{Offset, Timestamp};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{error, info};
 
 use super::appends::Appends;
 use super::load;
 use super::settings::Settings;
-use super::steady::SteadyClock;
 use super::surroundings::Surroundings;
+use crate::coordinator::{Coordinates, Schedule, SteadyClock, Waiters, read};
+use crate::metrics::Metrics;
 use crate::partition::Partition;
-
-/// Longest sleep of the task; nothing depends on it.
-const SLEEP_MAX: Duration = Duration::from_secs(3600);
-/// A load that waits longer for its records to be committed is told of.
-const COMMIT_WARN_AFTER: Duration = Duration::from_secs(10);
 
 /// What the lock protects. It is taken before the lock of the partition.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) core: Coordinator,
     pub(super) clock: SteadyClock,
-    waiters: BTreeMap<u64, oneshot::Sender<Response>>,
-    waiter_count: u64,
-    /// The request that is being stepped, and its answer if it has one at once.
-    current: Option<(Waiter, Option<Response>)>,
+    waiters: Waiters<Response>,
     pub(super) appends: Appends,
     /// Topics that were deleted during the load.
     deleted: Vec<DeletedTopic>,
     pub(super) is_loaded: bool,
     pub(super) has_resigned: bool,
-    /// Until when the task sleeps by the clock of the coordinator.
-    sleeps_until: Option<Timestamp>,
-    /// Until when the task sleeps at most.
-    wakes_at: Instant,
-    /// True where something was appended since the task has looked.
-    has_appended: bool,
+    schedule: Schedule,
 }
 
 /// Forgets a request whose client is gone: on a disk that stalls, clients come again and again.
@@ -58,7 +46,7 @@ struct Abandoned<'a> {
 impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            self.shard.lock().waiters.remove(&waiter);
+            self.shard.lock().waiters.forget(waiter);
         }
     }
 }
@@ -69,11 +57,26 @@ pub(super) struct Shard {
     pub(super) partition: Arc<Partition>,
     pub(super) settings: Settings,
     surroundings: Arc<RwLock<Surroundings>>,
+    metrics: Arc<Metrics>,
     /// Partitions of `__consumer_offsets`.
     partition_count: i32,
     /// Wakes the task: an append has ended, or a timer ends before the task would look.
     pub(super) wake: Arc<Notify>,
     inner: Mutex<Inner>,
+}
+
+impl Coordinates for Shard {
+    fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    fn resign(&self) {
+        let mut inner = self.lock();
+        if !inner.has_resigned {
+            self.resign_locked(&mut inner);
+        }
+        self.wake.notify_one();
+    }
 }
 
 impl Shard {
@@ -82,27 +85,25 @@ impl Shard {
         partition: Arc<Partition>,
         settings: Settings,
         surroundings: Arc<RwLock<Surroundings>>,
+        metrics: Arc<Metrics>,
         partition_count: i32,
     ) -> Arc<Self> {
         let core = Coordinator::new(settings.config.clone());
         let inner = Inner {
             core,
             clock: SteadyClock::new(),
-            waiters: BTreeMap::new(),
-            waiter_count: 0,
-            current: None,
+            waiters: Waiters::default(),
             appends: Appends::default(),
             deleted: Vec::new(),
             is_loaded: false,
             has_resigned: false,
-            sleeps_until: None,
-            wakes_at: Instant::now(),
-            has_appended: false,
+            schedule: Schedule::new(),
         };
         Arc::new(Self {
             partition,
             settings,
             surroundings,
+            metrics,
             partition_count,
             wake: Arc::new(Notify::new()),
             inner: Mutex::new(inner),
@@ -130,10 +131,6 @@ impl Shard {
         });
     }
 
-    pub(super) fn partition(&self) -> &Arc<Partition> {
-        &self.partition
-    }
-
     /// Looks at the coordinator.
     pub(super) fn with_core<R>(&self, f: impl FnOnce(&Coordinator) -> R) -> R {
         f(&self.lock().core)
@@ -146,18 +143,16 @@ impl Shard {
     pub(super) async fn request(&self, request: Request) -> Response {
         let (answer, mut abandoned) = {
             let mut inner = self.lock();
-            inner.waiter_count += 1;
-            let waiter = Waiter(inner.waiter_count);
-            inner.current = Some((waiter, None));
+            let number = inner.waiters.begin_step();
+            let waiter = Waiter(number);
             self.step(&mut inner, Event::Request { waiter, request });
-            if let Some((_, Some(response))) = inner.current.take() {
-                return response;
-            }
-            let (sender, receiver) = oneshot::channel();
-            inner.waiters.insert(waiter.0, sender);
+            let receiver = match inner.waiters.end_step() {
+                Ok(response) => return response,
+                Err(receiver) => receiver,
+            };
             let abandoned = Abandoned {
                 shard: self,
-                waiter: Some(waiter.0),
+                waiter: Some(number),
             };
             (receiver, abandoned)
         };
@@ -184,15 +179,6 @@ impl Shard {
         if !inner.has_resigned {
             self.step(&mut inner, event);
         }
-    }
-
-    /// Answers everybody with NOT_COORDINATOR from now on.
-    pub(super) fn resign(&self) {
-        let mut inner = self.lock();
-        if !inner.has_resigned {
-            self.resign_locked(&mut inner);
-        }
-        self.wake.notify_one();
     }
 
     /// Locks. A coordinator that has panicked is not asked again: what it has stored stands, and
@@ -260,7 +246,8 @@ impl Shard {
                 Ok(None) => return,
                 Err(_) => return self.say_broken("the records of its groups make no sense"),
             };
-            if !self.is_committed(loaded.end).await {
+            let has_resigned = || self.lock().has_resigned;
+            if !read::committed(&self.partition, load::WHAT, loaded.end, has_resigned).await {
                 return;
             }
             if catch_unwind(AssertUnwindSafe(|| self.serve(loaded))).is_err() {
@@ -274,26 +261,6 @@ impl Shard {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
-    }
-
-    /// Waits until everything below `end` is committed: what was read must not be taken back. False
-    /// where that does not come about any more.
-    async fn is_committed(&self, end: Offset) -> bool {
-        let mut is_told = false;
-        let since = Instant::now();
-        while self.partition.high_watermark() < end {
-            if self.partition.closed().is_some() || self.lock().has_resigned {
-                return false;
-            }
-            if !is_told && since.elapsed() > COMMIT_WARN_AFTER {
-                is_told = true;
-                warn!(partition = %self.partition.topic_partition(), end = end.0,
-                    high_watermark = self.partition.high_watermark().0,
-                    "groups wait for the replicas of their partition");
-            }
-            tokio::time::sleep(load::COMMIT_PAUSE).await;
-        }
-        true
     }
 
     /// Feeds what has happened meanwhile. Returns for how long there is nothing to do; none when
@@ -317,31 +284,14 @@ impl Shard {
         }
         let now = inner.clock.now();
         let timer = inner.core.next_deadline();
-        inner.sleeps_until = timer;
-        let until_timer = timer.map_or(SLEEP_MAX, |deadline| {
-            Duration::from_millis(u64::try_from(deadline.ms_since(now)).unwrap_or(0))
-        });
-        // Where appends come they come again: without this every one would wake the task, only to
-        // let it know of a timeout.
-        let idle = if std::mem::take(&mut inner.has_appended) {
-            self.settings.commit_timeout
-        } else {
-            SLEEP_MAX
-        };
-        let at = Instant::now();
-        let until_timeout = inner.appends.next_deadline().map_or(idle, |deadline| {
-            deadline.saturating_duration_since(at).min(idle)
-        });
-        let sleep = until_timer.min(until_timeout).min(SLEEP_MAX);
-        inner.wakes_at = at + sleep;
-        Some(sleep)
+        let late = inner.appends.next_deadline();
+        let timeout = self.settings.commit_timeout;
+        Some(inner.schedule.sleep(now, timer, late, timeout))
     }
 
     /// Makes sure that the task looks at `deadline` or before.
     pub(super) fn wake_by(&self, inner: &mut Inner, deadline: Instant) {
-        inner.has_appended = true;
-        if deadline < inner.wakes_at {
-            inner.wakes_at = deadline;
+        if inner.schedule.wake_by(deadline) {
             self.wake.notify_one();
         }
     }
@@ -353,7 +303,7 @@ impl Shard {
         inner.core.resign(&mut effects);
         for effect in effects {
             if let Effect::Reply { waiter, response } = effect {
-                inner.answer(waiter, response);
+                inner.waiters.answer(waiter.0, response);
             }
         }
         self.wake.notify_one();
@@ -366,6 +316,19 @@ impl Shard {
         self.carry_out(inner, effects);
     }
 
+    /// Tells of a member that went without a word: nobody else does.
+    fn tell_expired(&self, member: &ExpiredMember) {
+        self.metrics.member_expired();
+        info!(
+            group = member.group,
+            member_id = member.member_id,
+            group_instance_id = member.group_instance_id,
+            client_id = member.client_id,
+            timeout = member.timeout,
+            "member is removed from its group, its time has ended"
+        );
+    }
+
     /// Does what the coordinator wants, until nothing more has ended.
     pub(super) fn carry_out(&self, inner: &mut Inner, mut effects: Vec<Effect>) {
         loop {
@@ -375,13 +338,7 @@ impl Shard {
                 break;
             }
         }
-        let timer = inner.core.next_deadline();
-        let is_earlier = match (timer, inner.sleeps_until) {
-            (Some(timer), Some(until)) => timer < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if is_earlier {
+        if inner.schedule.is_late_for(inner.core.next_deadline()) {
             self.wake.notify_one();
         }
     }
@@ -391,7 +348,7 @@ impl Shard {
         while !effects.is_empty() {
             for effect in std::mem::take(effects) {
                 match effect {
-                    Effect::Reply { waiter, response } => inner.answer(waiter, response),
+                    Effect::Reply { waiter, response } => inner.waiters.answer(waiter.0, response),
                     Effect::Append {
                         token,
                         records,
@@ -404,21 +361,9 @@ impl Shard {
                             inner.core.step(now, event, effects);
                         }
                     }
+                    Effect::Expired(expired) => self.tell_expired(&expired),
                 }
             }
-        }
-    }
-}
-
-impl Inner {
-    fn answer(&mut self, waiter: Waiter, response: Response) {
-        if let Some((current, answer @ None)) = &mut self.current
-            && *current == waiter
-        {
-            *answer = Some(response);
-        } else if let Some(sender) = self.waiters.remove(&waiter.0) {
-            // The client may be gone.
-            drop(sender.send(response));
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Requests are served one after the other, as Kafka does. Only Produce is pipelined: its records
 //! are appended at once, in order, and several requests may wait for their sync together, so that
 //! one sync acknowledges them all. The first records of a transaction are appended when its
-//! coordinator knows of them; the connection waits for that. Every complete frame of a read is handled before the next system
-//! call; the acknowledgements that are ready leave in one write.
+//! coordinator knows of them; the connection waits for that. Every complete frame of a read is
+//! handled before the next system call; the acknowledgements that are ready leave in one write.
 
 use std::collections::VecDeque;
 use std::io;
@@ -186,6 +186,8 @@ impl Connection {
     /// the same producer. Acknowledgements leave meanwhile.
     async fn verify(&mut self, mut verifying: Verifying) -> Result<(), Ended> {
         loop {
+            let now = Instant::now();
+            let due = self.waiting.front().map_or(now, |first| first.deadline);
             tokio::select! {
                 biased;
                 waiting = &mut verifying => {
@@ -193,6 +195,7 @@ impl Connection {
                     return Ok(());
                 }
                 () = self.wake.notified(), if !self.waiting.is_empty() => {}
+                () = tokio::time::sleep_until(due), if !self.waiting.is_empty() => {}
             }
             self.collect_settled();
             send_all(&self.stream, &mut self.out, self.broker.tracker()).await?;

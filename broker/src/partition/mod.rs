@@ -178,6 +178,18 @@ impl Partition {
         Offset(self.positions.log_end.load(Ordering::Acquire))
     }
 
+    /// The offset after the last record, with everything that was given to [`Partition::append`]
+    /// before.
+    pub(crate) fn settled_end(self: &Arc<Self>) -> Offset {
+        loop {
+            // What has left the inbox is written before the lock is given back.
+            let end = self.with(|state| self.inbox_is_empty().then(|| state.log.log_end()));
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
     /// Runs `f` on the log under the lock.
     pub(crate) fn with_log<R>(self: &Arc<Self>, f: impl FnOnce(&mut Log) -> R) -> R {
         self.with(|state| f(&mut state.log))

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::shard::{Inner, Shard};
-use crate::completion::{Appended, Completion};
+use crate::completion::Completion;
+use crate::coordinator::read;
 use crate::partition::Append;
 
 /// A batch whose end is not known yet.
@@ -112,7 +113,7 @@ impl Shard {
         let Some(outcome) = append.completion.take().into_iter().next() else {
             return true;
         };
-        if self.is_uncertain(&outcome) {
+        if read::is_uncertain(&self.partition, &outcome) {
             // The records may be in the log: only a new load tells.
             warn!(partition = %self.partition.topic_partition(), code = outcome.error.name(),
                 "append of the transaction coordinator failed; it resigns");
@@ -129,14 +130,5 @@ impl Shard {
             .core
             .step(now, Event::Appended { token, result }, effects);
         true
-    }
-
-    /// A full disk refuses records too, until it has room again; those are in no log.
-    fn is_uncertain(&self, outcome: &Appended) -> bool {
-        match outcome.error {
-            ErrorCode::NotLeaderOrFollower => true,
-            ErrorCode::KafkaStorageError => self.partition.is_offline(),
-            _ => false,
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use milena_cluster::transaction::Markers;
 use milena_log::producer_state::Marker;
 use milena_log::validate::ValidBatch;
+use milena_protocol::stored::transaction::TOPIC;
 use milena_protocol::{ErrorCode, TopicPartition};
 use tokio::sync::Notify;
 use tracing::warn;
@@ -12,6 +13,7 @@ use tracing::warn;
 use crate::broker::Broker;
 use crate::clock;
 use crate::completion::Completion;
+use crate::group::Unwritten;
 use crate::partition::{Append, Partition};
 use crate::topics::CONSUMER_OFFSETS;
 
@@ -51,7 +53,8 @@ impl Writing {
         let completion = Completion::new(partitions.len(), Arc::clone(&wake));
         let mut of_groups = Vec::new();
         for (slot, partition) in partitions.iter().enumerate() {
-            match find(broker, partition) {
+            let found = check(&marker, partition).and_then(|()| find(broker, partition));
+            match found {
                 Err(error) => completion.fail(slot, error),
                 Ok(_) if &*partition.topic == CONSUMER_OFFSETS => of_groups.push(slot),
                 Ok(found) => found.append(Append {
@@ -89,7 +92,24 @@ impl Writing {
                 .groups()
                 .write_marker(partition.partition, batch, producer_id, is_commit)
                 .await;
-            let error = written.err().map_or(ErrorCode::None, not_ready);
+            let error = match written {
+                Ok(()) => ErrorCode::None,
+                // Whoever serves these groups next reads the marker; the transaction need not wait
+                // for that.
+                Err(Unwritten::Unserved(batch)) => match find(broker, partition) {
+                    Ok(found) => {
+                        found.append(Append {
+                            records: batch,
+                            all: true,
+                            completion: Arc::clone(&self.completion),
+                            slot,
+                        });
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+                Err(Unwritten::Refused(error)) => not_ready(error),
+            };
             self.completion.fail(slot, error);
         }
         while !self.completion.is_done() {
@@ -112,6 +132,21 @@ pub(super) fn warn_refused(transactional_id: &str, results: &[(TopicPartition, E
         ) {
             warn!(%partition, transactional_id, code = error.name(), "marker was refused");
         }
+    }
+}
+
+/// Refuses a marker that must be in no log. Replay passes over batches that name no producer, so the
+/// state in memory must not know one either; and nobody's transaction has records in
+/// `__transaction_state`.
+fn check(marker: &Marker, partition: &TopicPartition) -> Result<(), ErrorCode> {
+    if marker.producer_id.0 < 0 {
+        Err(ErrorCode::InvalidProducerIdMapping)
+    } else if marker.producer_epoch.0 < 0 {
+        Err(ErrorCode::InvalidProducerEpoch)
+    } else if &*partition.topic == TOPIC {
+        Err(ErrorCode::InvalidTopicException)
+    } else {
+        Ok(())
     }
 }
 

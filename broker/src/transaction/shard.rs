@@ -1,6 +1,5 @@
 //! One coordinator with its partition, its waiting requests and its task.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -8,9 +7,9 @@ use std::time::Duration;
 use milena_cluster::transaction::{
     Coordinator, Effect, Event, Markers, Request, Response, State, Waiter,
 };
+use milena_protocol::Timestamp;
 use milena_protocol::stored::transaction::Record;
-use milena_protocol::{Offset, Timestamp};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
@@ -20,24 +19,19 @@ use super::markers::Writing;
 use super::settings::Settings;
 use super::{load, markers};
 use crate::broker::Broker;
-use crate::group::steady::SteadyClock;
+use crate::coordinator::{Coordinates, Schedule, SteadyClock, Waiters, read};
 use crate::metrics::TransactionCounts;
 use crate::partition::Partition;
 
-/// Longest sleep of the task; nothing depends on it.
-const SLEEP_MAX: Duration = Duration::from_secs(3600);
-/// A load that waits longer for its records to be committed is told of.
-const COMMIT_WARN_AFTER: Duration = Duration::from_secs(10);
+/// Markers that are appended under the lock: what one transaction is the faster for.
+const MARKERS_AT_ONCE_MAX: usize = 64;
 
 /// What the lock protects. It is taken before the lock of a partition.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) core: Coordinator,
     pub(super) clock: SteadyClock,
-    waiters: BTreeMap<u64, oneshot::Sender<Response>>,
-    waiter_count: u64,
-    /// The request that is being stepped, and its answer if it has one at once.
-    current: Option<(Waiter, Option<Response>)>,
+    waiters: Waiters<Response>,
     pub(super) appends: Appends,
     /// A level of `transaction.version` that came during the load.
     version: Option<i16>,
@@ -45,12 +39,7 @@ pub(super) struct Inner {
     has_resigned: bool,
     /// Its records cannot be loaded, for a reason that was logged.
     is_broken: bool,
-    /// Until when the task sleeps by the clock of the coordinator.
-    sleeps_until: Option<Timestamp>,
-    /// Until when the task sleeps at most.
-    wakes_at: Instant,
-    /// True where something was appended since the task has looked.
-    has_appended: bool,
+    schedule: Schedule,
 }
 
 /// The coordinator of one partition.
@@ -65,6 +54,20 @@ pub(super) struct Shard {
     inner: Mutex<Inner>,
 }
 
+impl Coordinates for Shard {
+    fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    fn resign(&self) {
+        let mut inner = self.lock();
+        if !inner.has_resigned {
+            self.resign_locked(&mut inner);
+        }
+        self.wake.notify_one();
+    }
+}
+
 impl Shard {
     /// A shard that refuses requests until it is loaded.
     pub(super) fn new(
@@ -75,17 +78,13 @@ impl Shard {
         let inner = Inner {
             core: load::empty(&partition, &settings),
             clock: SteadyClock::new(),
-            waiters: BTreeMap::new(),
-            waiter_count: 0,
-            current: None,
+            waiters: Waiters::default(),
             appends: Appends::default(),
             version: None,
             is_loaded: false,
             has_resigned: false,
             is_broken: false,
-            sleeps_until: None,
-            wakes_at: Instant::now(),
-            has_appended: false,
+            schedule: Schedule::new(),
         };
         Arc::new(Self {
             broker,
@@ -116,10 +115,6 @@ impl Shard {
             }
             shard.resign();
         });
-    }
-
-    pub(super) fn partition(&self) -> &Arc<Partition> {
-        &self.partition
     }
 
     /// Looks at the coordinator, and at its clock.
@@ -158,16 +153,12 @@ impl Shard {
     pub(super) async fn request(self: &Arc<Self>, request: Request) -> Response {
         let answer = {
             let mut inner = self.lock();
-            inner.waiter_count += 1;
-            let waiter = Waiter(inner.waiter_count);
-            inner.current = Some((waiter, None));
+            let waiter = Waiter(inner.waiters.begin_step());
             self.step(&mut inner, Event::Request { waiter, request });
-            if let Some((_, Some(response))) = inner.current.take() {
-                return response;
+            match inner.waiters.end_step() {
+                Ok(response) => return response,
+                Err(receiver) => receiver,
             }
-            let (sender, receiver) = oneshot::channel();
-            inner.waiters.insert(waiter.0, sender);
-            receiver
         };
         answer
             .await
@@ -194,15 +185,6 @@ impl Shard {
         if !inner.has_resigned {
             self.step(inner, event);
         }
-    }
-
-    /// Answers everybody with NOT_COORDINATOR from now on.
-    pub(super) fn resign(&self) {
-        let mut inner = self.lock();
-        if !inner.has_resigned {
-            self.resign_locked(&mut inner);
-        }
-        self.wake.notify_one();
     }
 
     /// Locks. A coordinator that has panicked is not asked again: what it has stored stands, and
@@ -261,7 +243,8 @@ impl Shard {
                     return self.stay_unserved().await;
                 }
             };
-            if !self.is_committed(loaded.end).await {
+            let has_resigned = || self.lock().has_resigned;
+            if !read::committed(&self.partition, load::WHAT, loaded.end, has_resigned).await {
                 return;
             }
             if catch_unwind(AssertUnwindSafe(|| self.serve(loaded))).is_err() {
@@ -287,26 +270,6 @@ impl Shard {
         }
     }
 
-    /// Waits until everything below `end` is committed: what was read must not be taken back. False
-    /// where that does not come about any more.
-    async fn is_committed(&self, end: Offset) -> bool {
-        let mut is_told = false;
-        let since = Instant::now();
-        while self.partition.high_watermark() < end {
-            if self.partition.closed().is_some() || self.lock().has_resigned {
-                return false;
-            }
-            if !is_told && since.elapsed() > COMMIT_WARN_AFTER {
-                is_told = true;
-                warn!(partition = %self.partition.topic_partition(), end = end.0,
-                    high_watermark = self.partition.high_watermark().0,
-                    "transactions wait for the replicas of their partition");
-            }
-            tokio::time::sleep(load::COMMIT_PAUSE).await;
-        }
-        true
-    }
-
     /// Feeds what has happened meanwhile. Returns for how long there is nothing to do; none when
     /// the shard has resigned.
     fn turn(self: &Arc<Self>) -> Option<Duration> {
@@ -328,24 +291,9 @@ impl Shard {
         }
         let now = inner.clock.now();
         let timer = inner.core.next_deadline();
-        inner.sleeps_until = timer;
-        let until_timer = timer.map_or(SLEEP_MAX, |deadline| {
-            Duration::from_millis(u64::try_from(deadline.ms_since(now)).unwrap_or(0))
-        });
-        // Where appends come they come again: without this every one would wake the task, only to
-        // let it know of a timeout.
-        let idle = if std::mem::take(&mut inner.has_appended) {
-            self.settings.append_timeout
-        } else {
-            SLEEP_MAX
-        };
-        let at = Instant::now();
-        let until_timeout = inner.appends.next_deadline().map_or(idle, |deadline| {
-            deadline.saturating_duration_since(at).min(idle)
-        });
-        let sleep = until_timer.min(until_timeout).min(SLEEP_MAX);
-        inner.wakes_at = at + sleep;
-        Some(sleep)
+        let late = inner.appends.next_deadline();
+        let timeout = self.settings.append_timeout;
+        Some(inner.schedule.sleep(now, timer, late, timeout))
     }
 
     /// Tells of the transactions that a tick aborts: nobody else has asked for that.
@@ -382,9 +330,7 @@ impl Shard {
 
     /// Makes sure that the task looks at `deadline` or before.
     pub(super) fn wake_by(&self, inner: &mut Inner, deadline: Instant) {
-        inner.has_appended = true;
-        if deadline < inner.wakes_at {
-            inner.wakes_at = deadline;
+        if inner.schedule.wake_by(deadline) {
             self.wake.notify_one();
         }
     }
@@ -396,7 +342,7 @@ impl Shard {
         inner.core.resign(&mut effects);
         for effect in effects {
             if let Effect::Reply { waiter, response } = effect {
-                inner.answer(waiter, response);
+                inner.waiters.answer(waiter.0, response);
             }
         }
         self.wake.notify_one();
@@ -417,12 +363,7 @@ impl Shard {
                 break;
             }
         }
-        let is_earlier = match (inner.core.next_deadline(), inner.sleeps_until) {
-            (Some(timer), Some(until)) => timer < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if is_earlier {
+        if inner.schedule.is_late_for(inner.core.next_deadline()) {
             self.wake.notify_one();
         }
     }
@@ -432,7 +373,7 @@ impl Shard {
         while !effects.is_empty() {
             for effect in std::mem::take(effects) {
                 match effect {
-                    Effect::Reply { waiter, response } => inner.answer(waiter, response),
+                    Effect::Reply { waiter, response } => inner.waiters.answer(waiter.0, response),
                     Effect::Append { token, records } => {
                         if let Err(error) = self.append(inner, token, &records) {
                             let now = inner.clock.now();
@@ -461,17 +402,23 @@ impl Shard {
         });
     }
 
-    /// Appends markers, and waits for them in a task of its own.
+    /// Appends markers, and waits for them in a task of its own. Those of large transactions are
+    /// appended there too: the lock is held here, and others wait for it.
     fn write_markers(self: &Arc<Self>, markers: Markers) {
         let Some(broker) = self.broker.upgrade() else {
             return;
         };
-        let partitions = markers.partitions.iter().cloned().collect();
-        let marker = markers::marker(&markers);
-        let writing = Writing::begin(&broker, marker, markers.transaction_version, partitions);
+        let begin = |broker: &Broker, markers: &Markers| {
+            let partitions = markers.partitions.iter().cloned().collect();
+            let marker = markers::marker(markers);
+            Writing::begin(broker, marker, markers.transaction_version, partitions)
+        };
+        let is_small = markers.partitions.len() <= MARKERS_AT_ONCE_MAX;
+        let begun = is_small.then(|| begin(&broker, &markers));
         let shard = Arc::clone(self);
         let tracker = broker.tracker().clone();
         tracker.spawn(async move {
+            let writing = begun.unwrap_or_else(|| begin(&broker, &markers));
             let results = writing.finish(&broker).await;
             markers::warn_refused(&markers.transactional_id, &results);
             shard.feed(Event::MarkersWritten {
@@ -481,18 +428,5 @@ impl Shard {
                 results,
             });
         });
-    }
-}
-
-impl Inner {
-    fn answer(&mut self, waiter: Waiter, response: Response) {
-        if let Some((current, answer @ None)) = &mut self.current
-            && *current == waiter
-        {
-            *answer = Some(response);
-        } else if let Some(sender) = self.waiters.remove(&waiter.0) {
-            // The client may be gone.
-            drop(sender.send(response));
-        }
     }
 }

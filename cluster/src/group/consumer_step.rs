@@ -15,7 +15,7 @@ use super::consumer::{
 };
 use super::coordinator::Coordinator;
 use super::entry::Entry;
-use super::event::{Token, Waiter};
+use super::event::{Effect, Token, Waiter};
 use super::request::Request;
 use super::response::Response;
 use super::timer::Timer;
@@ -207,6 +207,9 @@ impl Coordinator {
                 TimerChange::SetIfAbsent(ms) => self.timers.set(timer, self.now.plus_ms(ms)),
                 TimerChange::Cancel => self.timers.cancel(&timer),
             }
+        }
+        for expired in turn.expired {
+            self.effects.push(Effect::Expired(expired));
         }
         if turn.records.is_empty() {
             for (waiter, response) in turn.replies {

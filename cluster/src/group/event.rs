@@ -86,6 +86,23 @@ pub enum Effect {
         /// The answer.
         response: Response,
     },
+    /// Tell whoever runs the broker: nobody has asked for this.
+    Expired(ExpiredMember),
+}
+
+/// A member that its group has removed, since it was not heard of in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredMember {
+    /// Id of the group.
+    pub group: String,
+    /// Id of the member.
+    pub member_id: String,
+    /// `group.instance.id` of a static member.
+    pub group_instance_id: Option<String>,
+    /// Client id, as the member gave it.
+    pub client_id: String,
+    /// Which time it had, in words, such as `session`.
+    pub timeout: &'static str,
 }
 
 /// What of a request has to be stored, and its answer once it is.

@@ -82,7 +82,7 @@ pub use consumer::{
     MigrationPolicy, STATIC_LEAVE_EPOCH, heartbeat_interval_ms,
 };
 pub use coordinator::Coordinator;
-pub use event::{Decision, Effect, Event, Token, Waiter};
+pub use event::{Decision, Effect, Event, ExpiredMember, Token, Waiter};
 pub use request::{
     CommitOffsets, DeleteOffsets, DeletedTopic, FetchOffsets, FetchingMember, Join, Leave,
     LeavingMember, MemberRef, PartitionCommit, Producer, Protocol, Request, Sync, TopicCommits,

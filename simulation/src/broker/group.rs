@@ -247,6 +247,7 @@ impl Broker {
                     records,
                     producer,
                 } => self.append_of_group(shard, token, &records, producer),
+                Effect::Expired(_) => {}
             }
         }
         self.schedule_group_tick(shard);

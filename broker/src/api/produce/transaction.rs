@@ -34,8 +34,7 @@ struct Asked {
 /// The transactional batches of one request.
 #[derive(Debug)]
 pub(super) struct Transaction {
-    /// None where the request names none, which no client does.
-    transactional_id: Option<String>,
+    transactional_id: String,
     admission: Admission,
     /// The coordinator is asked.
     verifies: bool,
@@ -45,7 +44,8 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// What the transactional batches of a request have in common; none where it has none.
+    /// What the transactional batches of a request have in common; none where it names no
+    /// transaction, so that nothing is looked at for other producers.
     pub(super) fn of(
         broker: &Broker,
         context: &Context,
@@ -53,6 +53,7 @@ impl Transaction {
         spans: &[Span],
         body: &[u8],
     ) -> Option<Self> {
+        let transactional_id = request.transactional_id?.to_owned();
         let mut producers = spans.iter().filter_map(|span| {
             let records = body.get(span.records.clone()?)?;
             let header = BatchHeader::parse(records).ok()?;
@@ -69,7 +70,7 @@ impl Transaction {
             _ => Admission::Verified,
         };
         Some(Self {
-            transactional_id: request.transactional_id.map(str::to_owned),
+            transactional_id,
             admission,
             verifies: admission.adds() || broker.transactions().verifies(),
             producer: producers.all(|other| other == first).then_some(first),
@@ -87,9 +88,6 @@ impl Transaction {
     ) -> Option<Result<ValidBatch, ErrorCode>> {
         if self.producer.is_none() {
             return Some(Err(ErrorCode::InvalidProducerIdMapping));
-        }
-        if self.transactional_id.is_none() {
-            return Some(Err(ErrorCode::TransactionalIdAuthorizationFailed));
         }
         if !self.verifies {
             return Some(Ok(records));
@@ -121,8 +119,7 @@ impl Transaction {
         acks: i16,
         completion: &Arc<Completion>,
     ) {
-        let (Some(transactional_id), Some(producer)) = (self.transactional_id, self.producer)
-        else {
+        let Some(producer) = self.producer else {
             return;
         };
         let partitions: BTreeSet<_> = self
@@ -133,7 +130,7 @@ impl Transaction {
         let admitted = admit(
             broker,
             self.admission,
-            transactional_id,
+            self.transactional_id,
             producer,
             partitions,
         )

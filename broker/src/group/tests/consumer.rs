@@ -4,9 +4,15 @@ use std::collections::BTreeSet;
 
 use milena_cluster::group::{ConsumerHeartbeat, ConsumerHeartbeatResult};
 use milena_cluster::metadata::{FeatureUpdate, RegisterBroker, UpdateFeatures, UpgradeKind};
+use milena_log::producer_state::Marker;
+use milena_log::validate::ValidBatch;
+use milena_protocol::{ProducerEpoch, ProducerId, Timestamp};
 
 use super::*;
+use crate::coordinator::Coordinates;
 use crate::features;
+use crate::group::Unwritten;
+use crate::transaction::Writing;
 
 fn heartbeat(member_id: &str, epoch: i32, joins: bool) -> Request {
     Request::ConsumerHeartbeat(ConsumerHeartbeat {
@@ -132,8 +138,8 @@ fn commits_that_come_together_are_all_stored() {
         for task in tasks {
             assert_eq!(task.await.unwrap(), ErrorCode::None);
         }
-        let shard = first.groups().shard_of(GROUP).expect("a shard");
-        let log_end = shard.partition().log_end();
+        let shard = first.groups().shards.of(GROUP).expect("a shard");
+        let log_end = shard.partition.log_end();
         drop(shard);
         assert_eq!(log_end, Offset(i64::from(count)));
         end(first).await;
@@ -157,5 +163,41 @@ fn commits_that_come_together_are_all_stored() {
             assert_eq!(partition.offset, Offset(i64::from(index)));
         }
         end(second).await;
+    });
+}
+
+/// The end of a transaction goes past a coordinator that has given up: whoever loads the partition
+/// next reads it.
+#[test]
+fn a_marker_goes_past_a_coordinator_that_has_given_up() {
+    run(|directory| async move {
+        let broker = broker(directory.path()).await;
+        broker.create_topic(CONSUMER_OFFSETS).await.unwrap();
+        let shard = broker.groups().shards.of(GROUP).expect("a shard");
+        let index = shard.partition.topic_partition().partition;
+        let marker = Marker {
+            producer_id: ProducerId(7),
+            producer_epoch: ProducerEpoch(1),
+            is_commit: true,
+            coordinator_epoch: 0,
+            timestamp: Timestamp(1_000),
+        };
+        let begin = || {
+            let partition = shard.partition.topic_partition().clone();
+            Writing::begin(&broker, marker, 2, vec![partition])
+        };
+        let results = begin().finish(&broker).await;
+        assert_eq!(results[0].1, ErrorCode::None);
+        shard.resign();
+        let batch = ValidBatch::of_marker(&marker, 2);
+        let groups = broker.groups();
+        let unserved = groups.write_marker(index, batch, marker.producer_id, true);
+        assert!(matches!(unserved.await, Err(Unwritten::Unserved(_))));
+        let end = shard.partition.log_end();
+        let results = begin().finish(&broker).await;
+        assert_eq!(results[0].1, ErrorCode::None);
+        assert_eq!(shard.partition.settled_end(), end.plus(1));
+        drop(shard);
+        super::end(broker).await;
     });
 }

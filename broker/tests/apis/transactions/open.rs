@@ -248,3 +248,56 @@ fn a_batch_of_several_producers_is_refused() {
     let mut codes = response.responses[0].partition_responses.iter();
     assert!(codes.all(|of| of.error_code == super::INVALID_PRODUCER_ID_MAPPING));
 }
+
+/// A marker that replay would pass over, or that ends nobody's transaction, is in no log.
+#[test]
+fn markers_without_a_producer_are_refused() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.create(&[("t", 1)]);
+    let mut producer = Transactor::init(&mut client, "x");
+    assert_eq!(producer.produce(&mut client, "t", "a"), (0, 0));
+    let marker = |id, epoch, name: &str| {
+        let of = WritableTxnMarkerTopic::default()
+            .with_name(topic(name))
+            .with_partition_indexes(vec![0]);
+        WritableTxnMarker::default()
+            .with_producer_id(ProducerId(id))
+            .with_producer_epoch(epoch)
+            .with_topics(vec![of])
+    };
+    for version in [1, 2] {
+        let unknown = super::INVALID_PRODUCER_ID_MAPPING;
+        let fenced = super::INVALID_PRODUCER_EPOCH;
+        for (id, epoch, code) in [
+            (-1, 0, unknown),
+            (producer.id, -1, fenced),
+            (-7, -7, unknown),
+        ] {
+            let marker = marker(id, epoch, "t");
+            assert_eq!(write_marker(&mut client, version, marker), code);
+        }
+        let own = marker(producer.id, producer.epoch, "__transaction_state");
+        assert_eq!(write_marker(&mut client, version, own), 17);
+    }
+    assert_eq!(producer.produce(&mut client, "t", "b"), (0, 1));
+    assert_eq!(producer.end(&mut client, true), 0);
+    await_stable(&mut client, "t", 3);
+}
+
+/// A transactional batch in a request that names no transaction.
+#[test]
+fn a_transaction_without_a_name_is_refused() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.create(&[("t", 1)]);
+    let mut producer = Transactor::init(&mut client, "x");
+    let mut request = producer.request("t", &[(0, "a")]);
+    request.transactional_id = None;
+    for version in [3, 9, 11, 12] {
+        let response = client.call(version, &request);
+        let code = response.responses[0].partition_responses[0].error_code;
+        assert_eq!(code, 53, "{version}");
+    }
+    assert_eq!(last_stable(&mut client, "t", 0), 0);
+}

@@ -11,7 +11,7 @@ use super::state::State;
 use crate::group::append::Then;
 use crate::group::coordinator::Coordinator;
 use crate::group::entry::Entry;
-use crate::group::event::{Token, Waiter};
+use crate::group::event::{Effect, ExpiredMember, Token, Waiter};
 use crate::group::request::{Join, Leave, LeavingMember, Protocol};
 use crate::group::response::{Joined, Left, Response, Synced};
 use crate::group::timer::Timer;
@@ -361,7 +361,7 @@ impl Coordinator {
             .map(|(member_id, _)| member_id.clone())
             .collect();
         for member_id in out {
-            self.drop_member(id, &member_id, ErrorCode::UnknownMemberId);
+            self.expire_member(id, &member_id, "rebalance");
         }
         let group = self.group_mut(id);
         if !group.elect_joined_leader() && !group.members().is_empty() {
@@ -406,7 +406,7 @@ impl Coordinator {
             if member.is_none_or(Member::has_satisfied_heartbeat) {
                 return;
             }
-            self.drop_member(id, member_id, ErrorCode::UnknownMemberId);
+            self.expire_member(id, member_id, "session");
             let state = self.group_mut(id).state();
             if matches!(state, State::Stable | State::CompletingRebalance) {
                 self.rebalance_or_complete(id);
@@ -472,6 +472,26 @@ impl Coordinator {
         };
         self.drop_member(id, &member_id, ErrorCode::UnknownMemberId);
         ErrorCode::None
+    }
+
+    /// Removes a member that was not heard of in time.
+    pub(in crate::group) fn expire_member(
+        &mut self,
+        id: &Arc<str>,
+        member_id: &str,
+        timeout: &'static str,
+    ) {
+        if let Some(member) = self.group_mut(id).member(member_id) {
+            let expired = ExpiredMember {
+                group: id.to_string(),
+                member_id: member_id.to_owned(),
+                group_instance_id: member.group_instance_id.clone(),
+                client_id: member.client_id.clone(),
+                timeout,
+            };
+            self.effects.push(Effect::Expired(expired));
+        }
+        self.drop_member(id, member_id, ErrorCode::UnknownMemberId);
     }
 
     /// Removes a member or a pending one with its session, and answers who waits for it.

@@ -156,7 +156,7 @@ impl Coordinator {
             return;
         }
         for member_id in std::mem::take(&mut group.pending_syncs) {
-            self.drop_member(id, &member_id, ErrorCode::UnknownMemberId);
+            self.expire_member(id, &member_id, "sync");
         }
         self.prepare_rebalance(id);
     }

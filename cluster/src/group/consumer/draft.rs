@@ -9,6 +9,7 @@ use super::config::{ConsumerConfig, GroupConfig};
 use super::interval::{LoadFactor, heartbeat_interval_ms};
 use super::member::Member;
 use super::state::{Phase, State};
+use crate::group::event::ExpiredMember;
 use crate::group::topics::TopicView;
 
 /// What a decision depends on beside the group.
@@ -89,6 +90,16 @@ pub(in crate::group) enum MemberTimer {
 }
 
 impl MemberTimer {
+    /// What it is, in words.
+    pub(in crate::group) const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Rebalance => "rebalance",
+            Self::Join => "join",
+            Self::Sync => "sync",
+        }
+    }
+
     /// All of them.
     pub(in crate::group) const ALL: [Self; 4] =
         [Self::Session, Self::Rebalance, Self::Join, Self::Sync];
@@ -116,6 +127,8 @@ pub(in crate::group) struct Draft<'a> {
     pub(in crate::group) seen_version: Option<i64>,
     pub(in crate::group) records: Vec<Record>,
     pub(in crate::group) timers: Vec<(MemberTimer, Arc<str>, TimerChange)>,
+    /// Members whose time has ended.
+    pub(in crate::group) expired: Vec<ExpiredMember>,
 }
 
 impl<'a> Draft<'a> {
@@ -134,7 +147,22 @@ impl<'a> Draft<'a> {
             seen_version: seen,
             records: Vec::new(),
             timers: Vec::new(),
+            expired: Vec::new(),
         }
+    }
+
+    /// Notes that the time of a member has ended, which is removed for it.
+    pub(in crate::group) fn note_expired(&mut self, id: &str, timer: MemberTimer) {
+        let Some(member) = self.state.member(id) else {
+            return;
+        };
+        self.expired.push(ExpiredMember {
+            group: self.id.to_owned(),
+            member_id: id.to_owned(),
+            group_instance_id: member.metadata.instance_id.clone(),
+            client_id: member.metadata.client_id.clone(),
+            timeout: timer.name(),
+        });
     }
 
     pub(in crate::group) fn put(&mut self, record: ConsumerRecord) {

@@ -21,7 +21,7 @@ use super::member::MemberState;
 use super::request::{ConsumerHeartbeat, ConsumerHeartbeatResult};
 use super::state::State;
 use crate::group::classic;
-use crate::group::event::{Token, Waiter};
+use crate::group::event::{ExpiredMember, Token, Waiter};
 use crate::group::request::{Join, Request};
 use crate::group::response::{Joined, Response, Synced};
 use crate::group::timer::Timers;
@@ -80,6 +80,8 @@ pub(in crate::group) struct Turn {
     /// To be sent when the records are committed.
     pub(in crate::group) replies: Vec<(Waiter, Response)>,
     pub(in crate::group) timers: Vec<(MemberTimer, Arc<str>, TimerChange)>,
+    /// Members that are removed since their time has ended.
+    pub(in crate::group) expired: Vec<ExpiredMember>,
     pub(in crate::group) becomes: Becomes,
 }
 
@@ -131,6 +133,7 @@ impl Group {
             records: draft.records,
             replies,
             timers: draft.timers,
+            expired: draft.expired,
             becomes,
         }
     }
@@ -157,6 +160,7 @@ impl Group {
             records: draft.records,
             replies: vec![(waiter, Response::ConsumerHeartbeat(result))],
             timers: draft.timers,
+            expired: draft.expired,
             becomes: Becomes::Same,
         };
         group.topics_version = Some(context.topics.version());
@@ -299,6 +303,7 @@ impl Step<'_> {
             MemberTimer::Session => true,
         };
         if is_over && !is_set_again {
+            self.draft.note_expired(member, timer);
             self.draft.fence(context, &[Arc::clone(member)]);
             self.downgrade_if_due(context, true);
         }

@@ -26,6 +26,8 @@ struct Harness {
     /// What is committed: the offset of a record is its index.
     log: Vec<(ProducerId, Record)>,
     appends: VecDeque<(Token, Vec<Record>, Option<Producer>)>,
+    /// Members that were removed since their time had ended.
+    expired: Vec<ExpiredMember>,
     replies: BTreeMap<u64, Response>,
     requests: u64,
     /// True where appends are committed at once.
@@ -44,6 +46,7 @@ fn loaded(config: Config, log: Vec<(ProducerId, Record)>) -> Harness {
         now: Timestamp(1_000_000),
         log,
         appends: VecDeque::new(),
+        expired: Vec::new(),
         replies: BTreeMap::new(),
         requests: 0,
         is_fast: true,
@@ -80,6 +83,7 @@ impl Harness {
                     let before = self.replies.insert(waiter.0, response);
                     assert_eq!(before, None, "{waiter:?} was answered twice");
                 }
+                Effect::Expired(expired) => self.expired.push(expired),
             }
         }
         while self.is_fast && !self.appends.is_empty() {

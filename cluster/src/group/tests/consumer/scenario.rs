@@ -92,8 +92,13 @@ fn member_without_heartbeats_is_out_after_its_session() {
     harness.beat_ok(beat("a", 2));
     harness.advance(44_999);
     assert_eq!(harness.phase(), "Stable");
+    assert_eq!(harness.expired, []);
     harness.advance(1);
     assert_eq!(harness.phase(), "Empty");
+    let expired = harness.expired.remove(0);
+    let told = (&*expired.group, &*expired.member_id, &*expired.client_id);
+    assert_eq!(told, (GROUP, "a", "client"));
+    assert_eq!(expired.timeout, "session");
     assert_eq!(harness.committed().epoch(), 3);
     let error = harness.beat_error(beat("a", 2));
     assert_eq!(error, ErrorCode::UnknownMemberId);

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use milena_cluster::{group, transaction};
 use milena_log::index::transaction::AbortedTxn;
+use milena_protocol::batch::BatchHeader;
 use milena_protocol::{ErrorCode, Offset, ProducerEpoch, ProducerId, TopicPartition};
 
 /// Whose transaction, and by which version of the protocol.
@@ -92,6 +93,28 @@ impl Request {
         matches!(
             self,
             Self::CommitInTransaction { .. } | Self::Transaction(_) | Self::Group { .. }
+        )
+    }
+
+    /// What is produced where, for traces.
+    pub(crate) fn detail(&self) -> String {
+        let Self::Produce {
+            partition, records, ..
+        } = self
+        else {
+            return String::new();
+        };
+        let header = BatchHeader::parse(records);
+        header.map_or_else(
+            |error| error.to_string(),
+            |header| {
+                let (id, epoch) = (header.producer_id, header.producer_epoch);
+                let sequences = (header.base_sequence, header.last_sequence());
+                format!(
+                    " {partition}, producer {id}/{epoch}, sequences {} to {}",
+                    sequences.0, sequences.1
+                )
+            },
         )
     }
 

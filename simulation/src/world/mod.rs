@@ -34,6 +34,8 @@ enum Event {
     /// A request comes to the broker.
     Arrive {
         id: u64,
+        wire: usize,
+        connection: u64,
         request: Box<Request>,
     },
     /// An answer comes to a client.
@@ -221,7 +223,16 @@ impl World {
         match event {
             Event::Fault(number) => self.fault(number)?,
             Event::EndFault(end) => self.end_fault(end),
-            Event::Arrive { id, request } => self.arrive(id, request)?,
+            Event::Arrive {
+                id,
+                wire,
+                connection,
+                request,
+            } => {
+                if !self.network.is_reset(wire, connection) {
+                    self.arrive(id, request)?;
+                }
+            }
             Event::Answer { id, response } => self.answer(id, response),
             Event::Wake {
                 client,
@@ -268,9 +279,6 @@ impl World {
 
     fn arrive(&mut self, id: u64, request: Box<Request>) -> Result<(), String> {
         let origin = self.pending.get(&id);
-        if origin.is_some_and(|it| self.network.is_reset(it.wire, it.connection)) {
-            return Ok(());
-        }
         if self.is_broker_up {
             if let Some(origin) = origin {
                 let key = (origin.wire, origin.connection);
@@ -467,11 +475,22 @@ impl World {
         self.pending.insert(id, origin);
         self.trace.note(
             self.now,
-            format_args!("{} #{call} -> {}", process.client.name(), request.name()),
+            format_args!(
+                "{} #{call} -> {}{}",
+                process.client.name(),
+                request.name(),
+                request.detail()
+            ),
         );
         let arrives = self.network.send(wire, connection, Way::ToBroker, self.now);
         if let Some(at) = arrives {
-            self.queue.push(at, Event::Arrive { id, request });
+            let event = Event::Arrive {
+                id,
+                wire,
+                connection,
+                request,
+            };
+            self.queue.push(at, event);
         }
         let response = Response::Lost;
         self.queue

@@ -1,15 +1,16 @@
 //! Opening a log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use milena_protocol::{Offset, Timestamp, TopicId, TopicPartition};
 
 use super::Log;
 use super::resume::Resume;
+use super::roll::METADATA_FILE;
 use super::state::Unsynced;
 use crate::config::LogConfig;
-use crate::error::OpenError;
+use crate::error::{During, OpenError, StorageError};
 use crate::handle::Handles;
 use crate::recovery::{self, Progress};
 
@@ -78,6 +79,8 @@ impl Log {
             let places = damage.places.len();
             tracing::error!(partition = %topic_partition, places, "log is damaged and read-only");
         }
+        let mut unsynced = names_after(&handles, &folder, &state, &loaded)?;
+        unsynced.epochs = loaded.are_epochs_changed;
         let log = Self {
             handles,
             folder,
@@ -91,10 +94,7 @@ impl Log {
             flushed: loaded.log_end,
             producers: loaded.producers,
             epochs: loaded.epochs,
-            unsynced: Unsynced {
-                epochs: loaded.are_epochs_changed,
-                ..Unsynced::default()
-            },
+            unsynced,
             damage: loaded.damage.map(Box::new),
             is_failed: false,
             append_time: Timestamp::NONE,
@@ -111,4 +111,42 @@ impl Log {
     pub const fn cut_bytes(&self) -> u64 {
         self.cut_bytes
     }
+}
+
+/// After an unclean stop: the names of the files, which the process before may have made and not
+/// synced. What was recovered counts as durable, and so must its names; those of a log without it
+/// are synced with its next records.
+fn names_after(
+    handles: &Handles,
+    folder: &Path,
+    state: &OpenState,
+    loaded: &recovery::Loaded,
+) -> Result<Unsynced, StorageError> {
+    let storage = handles.storage();
+    if state.clean || !storage.exists(folder).during("look for", folder)? {
+        return Ok(Unsynced::default());
+    }
+    let mut unsynced = Unsynced {
+        folder: true,
+        parent: true,
+        ..Unsynced::default()
+    };
+    let path = folder.join(METADATA_FILE);
+    // The first sync of a log is over where it has a recovery point.
+    if state.recovery_point == Offset(0) && storage.exists(&path).during("look for", &path)? {
+        let file = storage.open(&path).during("open", &path)?;
+        unsynced.files.push(file);
+    }
+    if loaded.log_end <= state.recovery_point {
+        return Ok(unsynced);
+    }
+    for file in &unsynced.files {
+        file.sync().during("sync a file of", folder)?;
+    }
+    for directory in [Some(folder), folder.parent()].into_iter().flatten() {
+        storage
+            .sync_directory(directory)
+            .during("sync", directory)?;
+    }
+    Ok(Unsynced::default())
 }

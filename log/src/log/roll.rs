@@ -15,7 +15,7 @@ use crate::segment::name::Kind;
 use crate::storage::File;
 
 /// Name of the file with the topic id (KIP-516, Kafka class `PartitionMetadataFile`).
-const METADATA_FILE: &str = "partition.metadata";
+pub(super) const METADATA_FILE: &str = "partition.metadata";
 
 impl Log {
     /// Closes the active segment and begins a new one, unless it is empty. Returns the base offset

@@ -547,3 +547,34 @@ fn segment_whose_closing_was_lost_is_not_compacted_before_and_has_its_snapshot_a
     let candidate = crate::cleaner::consider_log(&bench.log, None, NOW).unwrap();
     assert_eq!(candidate.unwrap().first_uncleanable, base);
 }
+
+/// The process is killed before its first sync, and its successor loses power after one: the names
+/// that the first one made are durable then.
+#[test]
+fn names_of_a_killed_process_are_durable_with_the_records_of_the_next() {
+    for has_records in [false, true] {
+        let storage = FaultyStorage::new(5);
+        let mut bench = Bench::on(Arc::new(storage.clone()), small_segments());
+        storage.sync_directory(Path::new("/")).unwrap();
+        if has_records {
+            bench.fill(1, 2);
+        } else {
+            storage.create_directory(Path::new(FOLDER)).unwrap();
+        }
+        bench.reopen_unclean(Offset(0));
+        let recovered = bench.log.flushed();
+        assert_eq!(recovered, Offset(if has_records { 2 } else { 0 }));
+        if has_records {
+            // What was recovered counts as durable at once.
+            storage.crash();
+            bench.reopen_unclean(Offset(0));
+            assert_eq!(bench.log.log_end(), recovered);
+        }
+        bench.fill(1, 3);
+        bench.log.sync().unwrap();
+        let flushed = bench.log.flushed();
+        storage.crash();
+        bench.reopen_unclean(Offset(0));
+        assert_eq!(bench.log.log_end(), flushed, "{has_records}");
+    }
+}

@@ -188,6 +188,29 @@ impl Broker {
         Ok(status)
     }
 
+    /// Sends SIGTERM until the broker has ended: what follows the first within a second is taken for
+    /// the same wish, what follows later is not.
+    ///
+    /// # Errors
+    /// The broker was not started here, is stopped, or goes on.
+    pub fn insist(&mut self) -> Result<ExitStatus> {
+        let own = self.own.as_mut().context("a foreign broker")?;
+        let mut process = own.process.take().context("a stopped broker")?;
+        let pid = Pid::from_child(&process);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.try_wait().context("wait for the broker")? {
+                return Ok(status);
+            }
+            rustix::process::kill_process(pid, Signal::TERM).context("signal the broker")?;
+            if Instant::now() > deadline {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+                bail!("the broker did not stop\n{}", own.log_tail());
+            }
+            thread::yield_now();
+        }
+    }
+
     /// Starts a stopped broker on its data and its port.
     ///
     /// # Errors

@@ -223,7 +223,7 @@ fn second_signal_ends_the_broker_at_once() -> Result<()> {
     signal(&broker)?;
     // The first signal has been taken when connections are closed.
     assert_eq!(idle.read_frame()?, None);
-    let status = broker.stop()?;
+    let status = broker.insist()?;
     ensure!(
         !status.success(),
         "ended with {status}, as if all had been put in order"

@@ -50,6 +50,7 @@ pub(crate) struct Broker {
     transactions: Transactions,
     /// `group.coordinator.rebalance.protocols` has `consumer`.
     serves_consumer_groups: bool,
+    serves_unstable_versions: bool,
     sessions: Mutex<Sessions>,
     quotas: Quotas,
     producer_ids: ProducerIds,
@@ -103,6 +104,8 @@ impl Broker {
             quotas: Quotas::new(&values),
             groups: Groups::new(&values),
             transactions: Transactions::new(&values),
+            serves_unstable_versions: values.boolean("unstable.api.versions.enable")
+                && values.boolean("transaction.two.phase.commit.enable"),
             serves_consumer_groups: protocols.iter().any(|name| name == "consumer"),
             values: RwLock::new(Arc::new(values)),
             options: parts.options,
@@ -233,6 +236,12 @@ impl Broker {
     /// The transactional ids that this broker coordinates.
     pub(crate) fn transactions(&self) -> &Transactions {
         &self.transactions
+    }
+
+    /// True where versions of APIs are served that are not final: those of two-phase commits
+    /// (KIP-939).
+    pub(crate) const fn serves_unstable_versions(&self) -> bool {
+        self.serves_unstable_versions
     }
 
     /// True where groups of the consumer protocol are served: the cluster has the feature and the

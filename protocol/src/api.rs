@@ -4,7 +4,7 @@
 //!
 //! - `Produce` is advertised from version 0 but refused below 3, as Kafka does: librdkafka turns
 //!   compression off where the advertised minimum is above 0 (KAFKA-18659);
-//! - `InitProducerId` ends at 5, since version 6 is unstable (KIP-939).
+//! - `InitProducerId` ends at 5, since version 6 is unstable (KIP-939); see [`UNSTABLE`].
 //!
 //! A row does not say that the API is served; the broker's own table does.
 
@@ -59,6 +59,16 @@ impl ApiInfo {
     }
 }
 
+/// Versions that are not final: they are served, and advertised, only where the broker is told to.
+/// Key and version, which is the one after [`ApiInfo::max_version`].
+pub const UNSTABLE: &[(i16, i16)] = &[(INIT_PRODUCER_ID, 6)];
+
+/// True for a version of [`UNSTABLE`].
+#[must_use]
+pub fn is_unstable(key: i16, version: i16) -> bool {
+    UNSTABLE.contains(&(key, version))
+}
+
 /// The row of an API; none for keys that Kafka 4.3 does not have.
 #[must_use]
 pub fn info(key: i16) -> Option<&'static ApiInfo> {
@@ -82,6 +92,7 @@ pub fn response_header_version(key: i16, version: i16) -> Option<i16> {
 pub const API_VERSIONS: i16 = 18;
 
 const PRODUCE: i16 = 0;
+const INIT_PRODUCER_ID: i16 = 22;
 const NEVER: i16 = i16::MAX;
 const BROKER: bool = true;
 const CONTROLLER: bool = false;

@@ -50,7 +50,7 @@ impl Api for ApiVersions {
                 .with_max_version_level(level)
         });
         ApiVersionsResponse::default()
-            .with_api_keys(rows::advertised().collect())
+            .with_api_keys(rows::advertised(broker).collect())
             .with_supported_features(supported.collect())
             .with_finalized_features_epoch(image.features_epoch().0)
             .with_finalized_features(finalized.collect())

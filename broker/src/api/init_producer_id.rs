@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
+use kafka_protocol::protocol::{Decodable, Encodable};
 use milena_cluster::transaction::{InitProducerId as Init, Producer, Request, Response};
+use milena_protocol::message::init_producer_id;
+use milena_protocol::wire::Writer;
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId as Id};
 
-use super::{Api, Context};
+use super::{Api, Context, Unreadable};
 use crate::broker::Broker;
 
 /// First version whose clients know `PRODUCER_FENCED`.
 const FENCED_FROM: i16 = 4;
+/// First version with the fields of a two-phase commit, which is not final.
+const TWO_PHASE_FROM: i16 = 6;
 
 pub(crate) struct InitProducerId;
 
@@ -31,6 +37,29 @@ impl Api for InitProducerId {
                 .with_producer_id(ProducerId(Id::NONE.0))
                 .with_producer_epoch(ProducerEpoch::NONE.0),
         }
+    }
+
+    fn decode(version: i16, body: &mut Bytes) -> Result<InitProducerIdRequest, Unreadable> {
+        let unreadable = |error: String| Unreadable::Message(error);
+        if version < TWO_PHASE_FROM {
+            return InitProducerIdRequest::decode(body, version)
+                .map_err(|error| unreadable(error.to_string()));
+        }
+        init_producer_id::decode_v6(body).map_err(|error| unreadable(error.to_string()))
+    }
+
+    fn encode(
+        version: i16,
+        response: &InitProducerIdResponse,
+        out: &mut BytesMut,
+    ) -> Result<(), Unreadable> {
+        if version < TWO_PHASE_FROM {
+            return response
+                .encode(out, version)
+                .map_err(|error| Unreadable::Message(error.to_string()));
+        }
+        init_producer_id::encode_v6(response, &mut Writer::new(out));
+        Ok(())
     }
 
     fn throttle(response: &mut InitProducerIdResponse, throttle_ms: i32) {

@@ -325,9 +325,9 @@ fn begin(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Result<Started, Unread
     };
     let info = table::info(context.api_key).ok_or(Unreadable::Key(context.api_key))?;
     broker.metrics().request(context.api_key);
-    if !info.serves(context.version) {
+    if !rows::serves(broker, info, context.version) {
         if context.api_key == API_VERSIONS {
-            return rows::unsupported_api_versions(&context).map(Started::Ready);
+            return rows::unsupported_api_versions(broker, &context).map(Started::Ready);
         }
         return Err(Unreadable::Version {
             key: context.api_key,

@@ -66,22 +66,34 @@ fn is_served(info: &table::ApiInfo) -> bool {
 }
 
 /// The advertised versions, by key.
-pub(crate) fn advertised() -> impl Iterator<Item = ApiVersion> {
+pub(crate) fn advertised(broker: &Broker) -> impl Iterator<Item = ApiVersion> {
+    let unstable = broker.serves_unstable_versions();
     table::APIS
         .iter()
         .filter(|info| is_served(info))
-        .map(|info| {
+        .map(move |info| {
+            let next = info.max_version.saturating_add(1);
+            let has_next = unstable && table::is_unstable(info.key, next);
             ApiVersion::default()
                 .with_api_key(info.key)
                 .with_min_version(info.min_advertised)
-                .with_max_version(info.max_version)
+                .with_max_version(if has_next { next } else { info.max_version })
         })
+}
+
+/// True for the versions that this broker serves.
+pub(crate) fn serves(broker: &Broker, info: &table::ApiInfo, version: i16) -> bool {
+    info.serves(version)
+        || (broker.serves_unstable_versions() && table::is_unstable(info.key, version))
 }
 
 /// The answer to an ApiVersions request of a version that is not served: the shape of version 0 with
 /// the range of ApiVersions, from which the client takes another (KIP-511).
-pub(crate) fn unsupported_api_versions(context: &Context) -> Result<Response, Unreadable> {
-    let own = advertised().filter(|api| api.api_key == API_VERSIONS);
+pub(crate) fn unsupported_api_versions(
+    broker: &Broker,
+    context: &Context,
+) -> Result<Response, Unreadable> {
+    let own = advertised(broker).filter(|api| api.api_key == API_VERSIONS);
     let response = ApiVersionsResponse::default()
         .with_error_code(ErrorCode::UnsupportedVersion.code())
         .with_api_keys(own.collect());

@@ -8,6 +8,7 @@
 //! | ListOffsets | 11 | has the shape of 10 | has the shape of 10 |
 //! | OffsetCommit | 10 | [`offset_commit::decode_v10`] | the crate's own |
 //! | OffsetFetch | 10 | [`offset_fetch::decode_v10`] | the crate's own |
+//! | InitProducerId | 6 | [`init_producer_id::decode_v6`] | [`init_producer_id::encode_v6`] |
 //! | WriteTxnMarkers | 2 | [`write_txn_markers::decode_v2`] | has the shape of 1 |
 //! | DescribeLogDirs | 5 | has the shape of 4 | [`describe_log_dirs::encode_v5`] |
 //!
@@ -15,6 +16,7 @@
 //! [`wire_version`] is the version to ask for.
 
 pub mod describe_log_dirs;
+pub mod init_producer_id;
 pub mod offset_commit;
 pub mod offset_fetch;
 pub mod write_txn_markers;
@@ -31,6 +33,7 @@ use crate::{guard, wire};
 const LIST_OFFSETS: i16 = 2;
 const OFFSET_COMMIT: i16 = 8;
 const OFFSET_FETCH: i16 = 9;
+const INIT_PRODUCER_ID: i16 = 22;
 const WRITE_TXN_MARKERS: i16 = 27;
 const DESCRIBE_LOG_DIRS: i16 = 35;
 
@@ -100,6 +103,10 @@ pub fn decode_request(api_key: i16, version: i16, body: &Bytes) -> Result<Reques
         (OFFSET_COMMIT, 10) => {
             let request = offset_commit::decode_v10(body).map_err(malformed)?;
             return Ok(RequestKind::OffsetCommit(request));
+        }
+        (INIT_PRODUCER_ID, 6) => {
+            let request = init_producer_id::decode_v6(body).map_err(malformed)?;
+            return Ok(RequestKind::InitProducerId(request));
         }
         (WRITE_TXN_MARKERS, 2) => {
             let (request, _) = write_txn_markers::decode_v2(body).map_err(malformed)?;

@@ -1,14 +1,16 @@
 //! What is answered to producers that do something wrong.
 
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::{AddPartitionsToTxnRequest, InitProducerIdRequest, ProducerId};
+use kafka_protocol::messages::{
+    AddPartitionsToTxnRequest, ApiVersionsRequest, InitProducerIdRequest, ProducerId,
+};
 
 use super::{
     INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_TXN_STATE,
     OUT_OF_ORDER_SEQUENCE_NUMBER, PRODUCER_FENCED, TRANSACTION_ABORTABLE, Transactor, await_stable,
-    transactional_id,
+    await_transactions, transactional_id,
 };
-use crate::client::{Client, Server, append, topic};
+use crate::client::{Client, Server, append, text, topic};
 use milena_protocol::batch::{BatchBuilder, Compression};
 use milena_protocol::{Offset, ProducerEpoch, Sequence};
 
@@ -196,4 +198,72 @@ fn timeouts_have_bounds() {
             .with_transaction_timeout_ms(timeout_ms);
         assert_eq!(client.call(5, &request).error_code, 50, "{timeout_ms}");
     }
+}
+
+/// The body of InitProducerId of version 6.
+fn two_phase(name: &str, commits_in_two: bool, keeps: bool) -> Vec<u8> {
+    let mut body = vec![u8::try_from(name.len() + 1).unwrap()];
+    body.extend(name.as_bytes());
+    body.extend(60_000_i32.to_be_bytes());
+    body.extend((-1_i64).to_be_bytes());
+    body.extend((-1_i16).to_be_bytes());
+    body.extend([u8::from(commits_in_two), u8::from(keeps), 0]);
+    body
+}
+
+fn last_version(client: &mut Client) -> i16 {
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(text("test"))
+        .with_client_software_version(text("1"));
+    let response = client.call(4, &request);
+    let mut keys = response.api_keys.iter();
+    keys.find(|api| api.api_key == 22).unwrap().max_version
+}
+
+#[test]
+fn two_phase_commits_are_served_where_that_is_wanted() {
+    let both = [
+        ("unstable.api.versions.enable", "true"),
+        ("transaction.two.phase.commit.enable", "true"),
+    ];
+    for count in 0..2 {
+        let server = Server::start(&both[..count]);
+        let mut client = server.client();
+        assert_eq!(last_version(&mut client), 5);
+        let body = two_phase("x", false, false);
+        assert!(
+            client.exchange(22, 6, &body).is_none(),
+            "the connection ends"
+        );
+    }
+    let server = Server::start(&both);
+    let mut client = server.client();
+    assert_eq!(last_version(&mut client), 6);
+    client.create(&[("t", 1)]);
+    await_transactions(&mut client, "x");
+    let mut init = |keeps| {
+        client
+            .exchange(22, 6, &two_phase("x", true, keeps))
+            .unwrap()
+    };
+    let answer = init(false);
+    // Throttle time, error, producer id, epoch, nothing that goes on, no tags.
+    assert_eq!(answer.len(), 4 + 2 + 8 + 2 + 8 + 2 + 1);
+    assert_eq!(answer[4..6], [0, 0]);
+    assert_eq!(
+        answer[16..],
+        [255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0]
+    );
+    // UNSUPPORTED_VERSION, as Kafka 4.3 has it.
+    assert_eq!(init(true)[4..6], [0, 35]);
+    let id = i64::from_be_bytes(answer[6..14].try_into().unwrap());
+    let mut producer = Transactor {
+        name: "x".to_owned(),
+        id,
+        epoch: i16::from_be_bytes(answer[14..16].try_into().unwrap()),
+        sequence: 0,
+    };
+    assert_eq!(producer.produce(&mut client, "t", "a"), (0, 0));
+    assert_eq!(producer.end(&mut client, true), 0);
+    await_stable(&mut client, "t", 2);
 }

@@ -88,8 +88,8 @@ pub(super) const KEYS: &[Key] = keys! {
         "Largest batch of metadata records, in bytes." [hidden];
     "server.max.startup.time.ms" => Long, "9223372036854775807", AtLeast(0), Medium, ReadOnly, NoEffect(INTERNAL),
         "How long a start may take, in milliseconds." [hidden];
-    "unstable.api.versions.enable" => Boolean, "false", Any, High, ReadOnly, NoEffect(INTERNAL),
-        "Serves versions of APIs that are not final." [hidden];
+    "unstable.api.versions.enable" => Boolean, "false", Any, High, ReadOnly, Works,
+        "Serves versions of APIs that are not final: with transaction.two.phase.commit.enable version 6 of InitProducerId." [hidden];
     "unstable.feature.versions.enable" => Boolean, "false", Any, High, ReadOnly, NoEffect(INTERNAL),
         "Allows feature levels that are not final." [hidden];
     "inter.broker.protocol.version" => String, null, Any, Low, ReadOnly, NoEffect(REMOVED),

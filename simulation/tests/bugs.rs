@@ -4,7 +4,7 @@ use milena_protocol::bug::{self, Bug};
 use milena_simulation::run::{Options, run};
 
 /// Seeds that may be needed.
-const SEEDS_MAX: u64 = 2000;
+const SEEDS_MAX: u64 = 6000;
 
 /// A seed that fails with a bug, and with what; without the bug it holds. The one that did the last
 /// time is tried first.
@@ -54,12 +54,12 @@ bugs! {
     duplicate_unknown: DuplicateUnknown at 0,
     old_epoch_appended: OldEpochAppended at 10,
     markers_not_resent: MarkersNotResent at 7,
-    complete_after_first: CompleteAfterFirst at 316,
+    complete_after_first: CompleteAfterFirst at 0,
     repeated_end_fenced: RepeatedEndFenced at 80,
     added_while_deciding: AddedWhileDeciding at 4,
     open_transaction_kept: OpenTransactionKept at 0,
     unstable_offset_fetched: UnstableOffsetFetched at 1708,
     aborted_offsets_kept: AbortedOffsetsKept at 0,
     owned_twice: OwnedTwice at 11,
-    old_generation_commits: OldGenerationCommits at 174,
+    old_generation_commits: OldGenerationCommits at 450,
 }

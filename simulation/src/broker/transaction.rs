@@ -23,8 +23,10 @@ use crate::message::Response;
 pub(super) const OWN: u64 = 1 << 63;
 /// Longest way of a message between brokers, in milliseconds.
 const WAY_MS: i64 = 30;
-/// Of so many percent of the markers the answer is lost.
+/// So many percent of the requests for markers are lost on their way, and as many answers.
 const LOST_PERCENT: u64 = 3;
+/// Leaders of partitions to which markers go by requests of their own.
+const LEADERS: u64 = 2;
 
 #[derive(Debug)]
 struct InFlight {
@@ -329,7 +331,12 @@ impl Broker {
             coordinator_epoch: markers.coordinator_epoch,
             timestamp: self.clock.wall(),
         };
+        let lost = self.lost_request();
         for partition in &markers.partitions {
+            if lost.is_some_and(|leader| leader == Self::leader_of(partition)) {
+                self.marker_written(job, partition, Err(ErrorCode::NetworkException));
+                continue;
+            }
             let batch = ValidBatch::of_marker(&marker, markers.transaction_version);
             if &*partition.topic == OFFSETS {
                 self.append_marker_of_group(partition, batch, &marker, job);
@@ -341,6 +348,17 @@ impl Broker {
                 self.append(partition, batch, done);
             }
         }
+    }
+
+    /// The leader whose request does not come, where that happens.
+    fn lost_request(&mut self) -> Option<u64> {
+        let is_lost = self.random.chance(LOST_PERCENT);
+        is_lost.then(|| self.random.below(LEADERS))
+    }
+
+    /// One of the leaders of the partitions of data.
+    fn leader_of(partition: &TopicPartition) -> u64 {
+        u64::try_from(Self::index_of(partition)).unwrap_or(0) % LEADERS
     }
 
     /// One of the markers has come to its end.

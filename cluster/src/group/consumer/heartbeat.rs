@@ -144,6 +144,9 @@ impl Draft<'_> {
 
     /// Stores what a member says about itself, resolves its expression and counts the group epoch
     /// up where the subscription of the group has changed. True where that of the member has.
+    ///
+    /// An expression beside names waits for the next heartbeat: clients get the topics that they
+    /// named first, as from Kafka.
     pub(super) fn subscribe(
         &mut self,
         context: &Context<'_>,
@@ -162,18 +165,26 @@ impl Draft<'_> {
         if let (true, Some(regex)) = (regex_changed, before.regex()) {
             self.forget_expression(regex);
         }
-        let is_unresolved = |regex: &&str| !self.state.expressions().contains_key(*regex);
-        if let Some(regex) = member.regex().filter(is_unresolved) {
-            let regex = regex.to_owned();
-            self.resolve(context, &regex);
-        }
+        let waits = (names_changed || regex_changed)
+            && !member.metadata.subscribed_topic_names.is_empty();
+        let is_resolved = !waits && self.resolve_new(context, member.regex());
         let others_changed = self.is_stale && self.resolve_all(context);
-        let is_forced = names_changed || regex_changed || others_changed;
+        let has_changed = names_changed || regex_changed || is_resolved;
+        let is_forced = has_changed || others_changed;
         if is_forced || self.is_stale {
             self.update_epoch(context, is_forced);
             self.is_stale = false;
         }
-        names_changed || regex_changed
+        has_changed
+    }
+
+    /// Resolves an expression of a member where nobody had it so far. True where that was done.
+    fn resolve_new(&mut self, context: &Context<'_>, regex: Option<&str>) -> bool {
+        let is_unresolved = |regex: &&str| !self.state.expressions().contains_key(*regex);
+        match regex.filter(is_unresolved) {
+            Some(regex) => self.resolve(context, regex),
+            None => false,
+        }
     }
 
     /// Counts the group epoch up where topics have changed since that was looked at.

@@ -176,6 +176,31 @@ fn expressions_follow_the_topics() {
 }
 
 #[test]
+fn topics_that_are_named_come_before_those_that_match() {
+    let mut harness = with_topics(&[("foo", 1), ("bar", 1)]);
+    let mixed = ConsumerHeartbeat {
+        subscribed_topic_regex: Some("foo.*".into()),
+        ..joining("a", &["bar"])
+    };
+    let result = harness.beat_ok(mixed);
+    let epoch = result.member_epoch;
+    assert_eq!(given(&result), (epoch, has(&["bar-0"])));
+    assert!(harness.committed().expressions().is_empty());
+    let result = harness.beat_ok(beat("a", epoch));
+    assert_eq!(given(&result), (epoch + 1, has(&["bar-0", "foo-0"])));
+    assert_eq!(given(&harness.beat_ok(beat("a", epoch + 1))).1, None);
+    // What is resolved for somebody comes at once.
+    let mixed = ConsumerHeartbeat {
+        subscribed_topic_regex: Some("foo.*".into()),
+        ..joining("b", &["bar"])
+    };
+    harness.beat_ok(mixed);
+    assert_eq!(harness.committed().epoch(), epoch + 2);
+    assert_eq!(given(&harness.beat_ok(beat("b", epoch + 2))).0, epoch + 2);
+    harness.check_replay();
+}
+
+#[test]
 fn static_member_that_comes_back_has_what_it_had() {
     let mut harness = with_topics(&[("t", 2)]);
     harness.beat_ok(joining_static("a", "i", &["t"]));

@@ -11,7 +11,7 @@ use super::append::Then;
 use super::classic::{self, State};
 use super::consumer::{
     self, Becomes, ConsumerHeartbeat, ConsumerHeartbeatResult, Context, MemberState, MemberTimer,
-    Queued, Refusal, TimerChange, Turn, validate_heartbeat,
+    Queued, Refusal, STATIC_LEAVE_EPOCH, TimerChange, Turn, validate_heartbeat,
 };
 use super::coordinator::Coordinator;
 use super::entry::Entry;
@@ -375,7 +375,8 @@ impl Coordinator {
             return;
         };
         for (member_id, member) in group.live.members() {
-            let gives_up = member.state == MemberState::UnrevokedPartitions;
+            let is_away = member.epoch == STATIC_LEAVE_EPOCH;
+            let gives_up = member.state == MemberState::UnrevokedPartitions && !is_away;
             let timer = Timer::MemberRebalance(id.clone(), member_id.clone());
             if gives_up && !member.uses_classic_protocol() && !self.timers.is_set(&timer) {
                 let timeout_ms = i64::from(member.metadata.rebalance_timeout_ms);

@@ -344,6 +344,8 @@ impl Draft<'_> {
                 ..(*member).clone()
             };
             self.put_current(id, &away);
+            // It has nothing to give up any more, and its session says how long it may be away.
+            self.set_timer(MemberTimer::Rebalance, id, TimerChange::Cancel);
         } else {
             self.fence(context, &[Arc::from(id)]);
         }

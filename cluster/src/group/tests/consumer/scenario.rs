@@ -394,3 +394,30 @@ impl Harness {
         }
     }
 }
+
+#[test]
+fn static_member_that_is_away_owes_nothing() {
+    let mut harness = with_topics(&[("t", 2)]);
+    let join = ConsumerHeartbeat {
+        rebalance_timeout_ms: 5_000,
+        ..joining_static("a", "i", &["t"])
+    };
+    let epoch = harness.beat_ok(join).member_epoch;
+    // Another one comes, and the first is to give a partition up.
+    harness.beat_ok(joining("b", &["t"]));
+    let told = harness.beat_ok(beat_of("a", "i", epoch));
+    assert_eq!(told.assignment.map(|it| it.len()), Some(1));
+    harness.beat_ok(beat_of("a", "i", -2));
+    harness.advance(6_000);
+    assert!(harness.committed().member("a").is_some());
+    harness.advance(39_000);
+    assert!(harness.committed().member("a").is_none());
+    harness.check_replay();
+}
+
+fn beat_of(member_id: &str, instance: &str, epoch: i32) -> ConsumerHeartbeat {
+    ConsumerHeartbeat {
+        group_instance_id: Some(instance.into()),
+        ..beat(member_id, epoch)
+    }
+}

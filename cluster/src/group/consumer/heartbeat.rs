@@ -165,8 +165,8 @@ impl Draft<'_> {
         if let (true, Some(regex)) = (regex_changed, before.regex()) {
             self.forget_expression(regex);
         }
-        let waits = (names_changed || regex_changed)
-            && !member.metadata.subscribed_topic_names.is_empty();
+        let waits =
+            (names_changed || regex_changed) && !member.metadata.subscribed_topic_names.is_empty();
         let is_resolved = !waits && self.resolve_new(context, member.regex());
         let others_changed = self.is_stale && self.resolve_all(context);
         let has_changed = names_changed || regex_changed || is_resolved;

@@ -5,9 +5,9 @@
 //! after a failed write-back may never learn of the failure. Its owner therefore keeps its own
 //! reference, and being closed here does not close it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +20,8 @@ pub struct Handles {
     limit: usize,
     next: AtomicU64,
     open: Mutex<Open>,
+    /// See [`Handles::sync_names_before`].
+    synced: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// Number of a file that was or will be opened; never used for another file.
@@ -48,6 +50,7 @@ impl Handles {
             limit: limit.max(1),
             next: AtomicU64::new(0),
             open: Mutex::new(Open::default()),
+            synced: Mutex::default(),
         })
     }
 
@@ -55,6 +58,18 @@ impl Handles {
     #[must_use]
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// Makes the names durable that a process before has left in a directory. Once is enough for all
+    /// logs in it; names that this process makes are the concern of whoever makes them.
+    pub(crate) fn sync_names_before(&self, directory: &Path) -> io::Result<()> {
+        // Held during the sync: whoever comes second may rely on it too.
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        if !synced.contains(directory) {
+            self.storage.sync_directory(directory)?;
+            synced.insert(directory.to_owned());
+        }
+        Ok(())
     }
 
     /// Number of files that are open here.

@@ -18,6 +18,7 @@ use super::init_producer_id::told;
 use super::{Api, Context};
 use crate::broker::Broker;
 use crate::replicas::is_internal;
+use crate::topics::TRANSACTION_STATE;
 
 /// First version whose clients know `PRODUCER_FENCED`.
 const FENCED_FROM: i16 = 2;
@@ -91,6 +92,8 @@ async fn add(
         // Clients add the offsets of a group by AddOffsetsToTxn.
         if version < BATCH_FROM && is_internal(&partition.topic) {
             ErrorCode::TopicAuthorizationFailed
+        } else if &*partition.topic == TRANSACTION_STATE {
+            ErrorCode::InvalidTopicException
         } else if exists(partition) {
             ErrorCode::None
         } else {

@@ -24,6 +24,7 @@ use crate::completion::{Appended, Completion};
 use crate::net::{Grant, Response};
 use crate::partition::{Append, Partition};
 use crate::replicas::Topic;
+use crate::topics::TRANSACTION_STATE;
 
 /// Longest that the acknowledgement of a request is waited for, whatever the client says.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
@@ -217,7 +218,11 @@ impl Target<'_> {
         }
         match validate(records, &partition.settings().rules, clock::now()) {
             Ok(records) => {
-                let records = if records.header().attributes.is_transactional() {
+                let is_transactional = records.header().attributes.is_transactional();
+                if is_transactional && &*partition.topic_partition().topic == TRANSACTION_STATE {
+                    return completion.fail(slot, ErrorCode::InvalidTopicException);
+                }
+                let records = if is_transactional {
                     match transaction.map(|it| it.admit(&partition, records, slot)) {
                         Some(Some(Ok(records))) => records,
                         Some(Some(Err(error))) => return completion.fail(slot, error),

@@ -22,6 +22,7 @@ use super::{Context, Row, Unreadable, encode};
 use crate::broker::Broker;
 use crate::clock;
 use crate::net::Response;
+use crate::topics::TRANSACTION_STATE;
 use crate::transaction::Writing;
 
 const KEY: i16 = 27;
@@ -46,16 +47,21 @@ async fn serve(
     let (request, versions) = decode(context.version, body)?;
     // Markers of one producer are answered together, as Kafka does.
     let mut by_producer: BTreeMap<i64, Errors> = BTreeMap::new();
-    let writing: Vec<(i64, Writing)> = request
+    let writing: Vec<(i64, Errors, Writing)> = request
         .markers
         .iter()
         .zip(versions)
-        .map(|(marker, version)| (marker.producer_id.0, begin(broker, marker, version)))
+        .map(|(marker, version)| {
+            let (partitions, refused) = partitions(marker);
+            let writing = begin(broker, marker, version, partitions);
+            (marker.producer_id.0, refused, writing)
+        })
         .collect();
-    for (id, writing) in writing {
+    for (id, refused, writing) in writing {
         let errors = writing.finish(broker).await.into_iter();
         let errors = errors.map(|(partition, error)| (partition, not_here(error)));
-        by_producer.entry(id).or_default().extend(errors);
+        let of_producer = by_producer.entry(id).or_default();
+        of_producer.extend(refused.into_iter().chain(errors));
     }
     let markers = by_producer.into_iter().map(|(id, errors)| {
         WritableTxnMarkerResult::default()
@@ -86,15 +92,27 @@ fn decode(version: i16, mut body: Bytes) -> Result<(WriteTxnMarkersRequest, Vec<
     Ok((request, versions))
 }
 
-fn begin(broker: &Broker, marker: &WritableTxnMarker, version: i8) -> Writing {
+/// The partitions of a marker, and those that are refused: nobody's transaction has records in
+/// `__transaction_state`.
+fn partitions(marker: &WritableTxnMarker) -> (Vec<TopicPartition>, Errors) {
     let topics = marker.topics.iter();
-    let partitions: Vec<TopicPartition> = topics
-        .flat_map(|topic| {
-            let name: Arc<str> = Arc::from(topic.name.as_str());
-            let indexes = topic.partition_indexes.iter();
-            indexes.map(move |&index| TopicPartition::new(Arc::clone(&name), PartitionIndex(index)))
-        })
-        .collect();
+    let all = topics.flat_map(|topic| {
+        let name: Arc<str> = Arc::from(topic.name.as_str());
+        let indexes = topic.partition_indexes.iter();
+        indexes.map(move |&index| TopicPartition::new(Arc::clone(&name), PartitionIndex(index)))
+    });
+    let (refused, partitions): (Vec<_>, Vec<_>) =
+        all.partition(|partition| &*partition.topic == TRANSACTION_STATE);
+    let refuse = |partition| (partition, ErrorCode::InvalidTopicException);
+    (partitions, refused.into_iter().map(refuse).collect())
+}
+
+fn begin(
+    broker: &Broker,
+    marker: &WritableTxnMarker,
+    version: i8,
+    partitions: Vec<TopicPartition>,
+) -> Writing {
     let marker = Marker {
         producer_id: Id(marker.producer_id.0),
         producer_epoch: ProducerEpoch(marker.producer_epoch),

@@ -39,7 +39,8 @@ pub(crate) fn all(
     };
     let started = clock::instant();
     let mut offset = partition.log_start();
-    // Nobody but the coordinator appends here, and it waits for us.
+    // What comes later comes through the coordinator, which waits for us: a marker goes past one that
+    // has given up only as long as no other is there (`Shards::while_there`).
     let end = partition.settled_end();
     while offset < end {
         let read = partition.read(&ReadRequest {

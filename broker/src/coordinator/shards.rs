@@ -95,6 +95,27 @@ impl<S: Coordinates> Shards<S> {
             .and_then(|index| self.at(index))
     }
 
+    /// Hands a value to `f` while this coordinator is there and no other can come; gives it back
+    /// where it is not. `f` must not wait for a coordinator.
+    pub(crate) fn while_there<T>(
+        &self,
+        shard: &Arc<S>,
+        value: T,
+        f: impl FnOnce(T),
+    ) -> Result<(), T> {
+        let index = shard.partition().topic_partition().partition;
+        let by_partition = self.read();
+        let is_there = by_partition
+            .get(&index)
+            .is_some_and(|found| Arc::ptr_eq(found, shard));
+        if is_there {
+            f(value);
+            Ok(())
+        } else {
+            Err(value)
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, ByPartition<S>> {
         self.by_partition
             .read()

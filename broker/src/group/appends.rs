@@ -170,12 +170,21 @@ impl Appends {
     }
 }
 
-/// Why the end of a transaction is not written among the records of groups.
+/// How the end of a transaction came among the records of groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MarkerWay {
+    /// It is committed, and the coordinator has applied it.
+    Applied,
+    /// It was given to be appended past the coordinator, which has given up.
+    Past,
+}
+
+/// Why a coordinator has not written the end of a transaction.
 #[derive(Debug)]
-pub(crate) enum Unwritten {
-    /// The partition is here, but nobody serves its groups until it is led anew: the marker, to be
-    /// appended past the coordinator.
-    Unserved(ValidBatch),
+pub(super) enum Unwritten {
+    /// It has given up: its partition cannot be read, another one is its successor, or the broker
+    /// stops. The marker comes back.
+    Resigned(ValidBatch),
     /// Not now, or not at all.
     Refused(ErrorCode),
 }
@@ -249,7 +258,7 @@ impl Shard {
         {
             let mut inner = self.lock();
             if inner.has_resigned {
-                return Err(Unwritten::Unserved(batch));
+                return Err(Unwritten::Resigned(batch));
             }
             if !inner.is_loaded {
                 return Err(Unwritten::Refused(ErrorCode::CoordinatorLoadInProgress));

@@ -5,6 +5,7 @@
 //! order of the log, and its timers. A partition that is newly led is read first, off the runtime.
 
 mod appends;
+mod expiry;
 mod load;
 mod rate;
 mod settings;
@@ -27,7 +28,8 @@ use milena_protocol::config::BrokerValues;
 use milena_protocol::stored::group::partition_for;
 use milena_protocol::{ErrorCode, PartitionIndex, ProducerId};
 
-pub(crate) use self::appends::Unwritten;
+pub(crate) use self::appends::MarkerWay;
+use self::appends::Unwritten;
 use self::settings::Settings;
 use self::shard::Shard;
 use self::surroundings::{Changes, Surroundings};
@@ -165,20 +167,33 @@ impl Groups {
     }
 
     /// Appends the end of a transaction to a partition of `__consumer_offsets`, and waits until the
-    /// coordinator there has applied it.
+    /// coordinator there has applied it. Where the coordinator has given up and no other has come,
+    /// `pass` appends it: whoever serves these groups next reads it, and the transaction need not
+    /// wait for that.
     ///
     /// # Errors
-    /// Any variant.
+    /// There is no coordinator, it loads, or the marker is not stored.
     pub(crate) async fn write_marker(
         &self,
         partition: PartitionIndex,
-        batch: ValidBatch,
-        producer: ProducerId,
-        is_commit: bool,
-    ) -> Result<(), Unwritten> {
-        let shard = self.shards.at(partition);
-        let shard = shard.ok_or(Unwritten::Refused(ErrorCode::NotCoordinator))?;
-        shard.write_marker(batch, producer, is_commit).await
+        mut batch: ValidBatch,
+        (producer, is_commit): (ProducerId, bool),
+        pass: impl Fn(ValidBatch) + Sync,
+    ) -> Result<MarkerWay, ErrorCode> {
+        loop {
+            let shard = self.shards.at(partition);
+            let shard = shard.ok_or(ErrorCode::NotCoordinator)?;
+            let back = match shard.write_marker(batch, producer, is_commit).await {
+                Ok(()) => return Ok(MarkerWay::Applied),
+                Err(Unwritten::Refused(error)) => return Err(error),
+                Err(Unwritten::Resigned(back)) => back,
+            };
+            // A successor is there already, and is asked; or it comes later, and reads this.
+            match self.shards.while_there(&shard, back, &pass) {
+                Ok(()) => return Ok(MarkerWay::Past),
+                Err(back) => batch = back,
+            }
+        }
     }
 
     /// Remembers that the transaction of a producer was verified for the partition of a group, until

@@ -4,17 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use milena_cluster::group::{
-    Coordinator, DeletedTopic, Effect, Event, ExpiredMember, Request, Response, Waiter,
-};
+use milena_cluster::group::{Coordinator, DeletedTopic, Effect, Event, Request, Response, Waiter};
 use milena_protocol::stored::group::partition_for;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::error;
 
 use super::appends::Appends;
+use super::expiry::Expiry;
 use super::load;
 use super::settings::Settings;
 use super::surroundings::Surroundings;
@@ -34,6 +33,7 @@ pub(super) struct Inner {
     pub(super) is_loaded: bool,
     pub(super) has_resigned: bool,
     schedule: Schedule,
+    expiry: Expiry,
 }
 
 /// Forgets a request whose client is gone: on a disk that stalls, clients come again and again.
@@ -98,6 +98,7 @@ impl Shard {
             is_loaded: false,
             has_resigned: false,
             schedule: Schedule::new(),
+            expiry: Expiry::default(),
         };
         Arc::new(Self {
             partition,
@@ -113,10 +114,12 @@ impl Shard {
     /// Loads the shard and runs it until it resigns or the broker stops. An empty partition is
     /// loaded at once, so that the first client of a new cluster need not ask twice.
     pub(super) fn start(self: &Arc<Self>, tracker: &TaskTracker, stopping: CancellationToken) {
-        if self.partition.log_start() == self.partition.log_end() {
+        // What the one before has given to be appended counts too.
+        let end = self.partition.settled_end();
+        if self.partition.log_start() == end {
             self.serve(load::Loaded {
                 core: Coordinator::new(self.settings.config.clone()),
-                end: self.partition.log_end(),
+                end,
             });
         }
         let shard = Arc::clone(self);
@@ -316,19 +319,6 @@ impl Shard {
         self.carry_out(inner, effects);
     }
 
-    /// Tells of a member that went without a word: nobody else does.
-    fn tell_expired(&self, member: &ExpiredMember) {
-        self.metrics.member_expired();
-        info!(
-            group = member.group,
-            member_id = member.member_id,
-            group_instance_id = member.group_instance_id,
-            client_id = member.client_id,
-            timeout = member.timeout,
-            "member is removed from its group, its time has ended"
-        );
-    }
-
     /// Does what the coordinator wants, until nothing more has ended.
     pub(super) fn carry_out(&self, inner: &mut Inner, mut effects: Vec<Effect>) {
         loop {
@@ -361,7 +351,10 @@ impl Shard {
                             inner.core.step(now, event, effects);
                         }
                     }
-                    Effect::Expired(expired) => self.tell_expired(&expired),
+                    Effect::Expired(expired) => {
+                        self.metrics.member_expired();
+                        inner.expiry.tell(&expired, Instant::now());
+                    }
                 }
             }
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use milena_cluster::transaction::Markers;
 use milena_log::producer_state::Marker;
 use milena_log::validate::ValidBatch;
-use milena_protocol::stored::transaction::TOPIC;
 use milena_protocol::{ErrorCode, TopicPartition};
 use tokio::sync::Notify;
 use tracing::warn;
@@ -13,7 +12,7 @@ use tracing::warn;
 use crate::broker::Broker;
 use crate::clock;
 use crate::completion::Completion;
-use crate::group::Unwritten;
+use crate::group::MarkerWay;
 use crate::partition::{Append, Partition};
 use crate::topics::CONSUMER_OFFSETS;
 
@@ -53,7 +52,7 @@ impl Writing {
         let completion = Completion::new(partitions.len(), Arc::clone(&wake));
         let mut of_groups = Vec::new();
         for (slot, partition) in partitions.iter().enumerate() {
-            let found = check(&marker, partition).and_then(|()| find(broker, partition));
+            let found = check(&marker).and_then(|()| find(broker, partition));
             match found {
                 Err(error) => completion.fail(slot, error),
                 Ok(_) if &*partition.topic == CONSUMER_OFFSETS => of_groups.push(slot),
@@ -83,34 +82,27 @@ impl Writing {
                 continue;
             };
             let batch = ValidBatch::of_marker(&self.marker, self.transaction_version);
-            let Marker {
-                producer_id,
-                is_commit,
-                ..
-            } = self.marker;
-            let written = broker
-                .groups()
-                .write_marker(partition.partition, batch, producer_id, is_commit)
-                .await;
-            let error = match written {
-                Ok(()) => ErrorCode::None,
-                // Whoever serves these groups next reads the marker; the transaction need not wait
-                // for that.
-                Err(Unwritten::Unserved(batch)) => match find(broker, partition) {
-                    Ok(found) => {
-                        found.append(Append {
-                            records: batch,
-                            all: true,
-                            completion: Arc::clone(&self.completion),
-                            slot,
-                        });
-                        continue;
-                    }
-                    Err(error) => error,
-                },
-                Err(Unwritten::Refused(error)) => not_ready(error),
+            let completion = &self.completion;
+            let pass = |records| match find(broker, partition) {
+                Ok(found) => found.append(Append {
+                    records,
+                    all: true,
+                    completion: Arc::clone(completion),
+                    slot,
+                }),
+                Err(error) => completion.fail(slot, error),
             };
-            self.completion.fail(slot, error);
+            let of_whom = (self.marker.producer_id, self.marker.is_commit);
+            let groups = broker.groups();
+            match groups
+                .write_marker(partition.partition, batch, of_whom, pass)
+                .await
+            {
+                Ok(MarkerWay::Applied) => completion.fail(slot, ErrorCode::None),
+                // The append completes it.
+                Ok(MarkerWay::Past) => {}
+                Err(error) => completion.fail(slot, not_ready(error)),
+            }
         }
         while !self.completion.is_done() {
             self.wake.notified().await;
@@ -136,15 +128,12 @@ pub(super) fn warn_refused(transactional_id: &str, results: &[(TopicPartition, E
 }
 
 /// Refuses a marker that must be in no log. Replay passes over batches that name no producer, so the
-/// state in memory must not know one either; and nobody's transaction has records in
-/// `__transaction_state`.
-fn check(marker: &Marker, partition: &TopicPartition) -> Result<(), ErrorCode> {
+/// state in memory must not know one either.
+fn check(marker: &Marker) -> Result<(), ErrorCode> {
     if marker.producer_id.0 < 0 {
         Err(ErrorCode::InvalidProducerIdMapping)
     } else if marker.producer_epoch.0 < 0 {
         Err(ErrorCode::InvalidProducerEpoch)
-    } else if &*partition.topic == TOPIC {
-        Err(ErrorCode::InvalidTopicException)
     } else {
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use milena_cluster::transaction::{
     Coordinator, Effect, Event, Markers, Request, Response, State, Waiter,
 };
-use milena_protocol::Timestamp;
 use milena_protocol::stored::transaction::Record;
+use milena_protocol::{ErrorCode, Timestamp, TopicPartition};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -98,10 +98,12 @@ impl Shard {
     /// Loads the shard and runs it until it resigns or the broker stops. An empty partition is
     /// loaded at once, so that the first client of a new cluster need not ask twice.
     pub(super) fn start(self: &Arc<Self>, broker: &Arc<Broker>) {
-        if self.partition.log_start() == self.partition.log_end() {
+        // What the one before has given to be appended counts too.
+        let end = self.partition.settled_end();
+        if self.partition.log_start() == end {
             self.serve(load::Loaded {
                 core: load::empty(&self.partition, &self.settings),
-                end: self.partition.log_end(),
+                end,
             });
         }
         let shard = Arc::clone(self);
@@ -415,18 +417,53 @@ impl Shard {
         };
         let is_small = markers.partitions.len() <= MARKERS_AT_ONCE_MAX;
         let begun = is_small.then(|| begin(&broker, &markers));
-        let shard = Arc::clone(self);
+        let mut job = MarkerJob {
+            shard: Arc::clone(self),
+            markers: Some(markers),
+        };
         let tracker = broker.tracker().clone();
         tracker.spawn(async move {
-            let writing = begun.unwrap_or_else(|| begin(&broker, &markers));
+            let writing = match (begun, &job.markers) {
+                (Some(begun), _) => begun,
+                (None, Some(markers)) if !job.shard.lock().has_resigned => begin(&broker, markers),
+                _ => return,
+            };
             let results = writing.finish(&broker).await;
-            markers::warn_refused(&markers.transactional_id, &results);
-            shard.feed(Event::MarkersWritten {
-                transactional_id: markers.transactional_id,
-                producer_id: markers.producer_id,
-                producer_epoch: markers.producer_epoch,
-                results,
+            job.end(|markers| {
+                markers::warn_refused(&markers.transactional_id, &results);
+                results
             });
         });
+    }
+}
+
+/// Markers that are being written. The coordinator hears of their end in any case, or it would wait
+/// for ever: where the task ends without one, nothing is known of them.
+struct MarkerJob {
+    shard: Arc<Shard>,
+    /// None once the coordinator was told.
+    markers: Option<Markers>,
+}
+
+impl MarkerJob {
+    fn end(&mut self, results: impl FnOnce(&Markers) -> Vec<(TopicPartition, ErrorCode)>) {
+        let Some(markers) = self.markers.take() else {
+            return;
+        };
+        let results = results(&markers);
+        self.shard.feed(Event::MarkersWritten {
+            transactional_id: markers.transactional_id,
+            producer_id: markers.producer_id,
+            producer_epoch: markers.producer_epoch,
+            results,
+        });
+    }
+}
+
+impl Drop for MarkerJob {
+    fn drop(&mut self) {
+        let unknown =
+            |partition: &TopicPartition| (partition.clone(), ErrorCode::UnknownServerError);
+        self.end(|markers| markers.partitions.iter().map(unknown).collect());
     }
 }

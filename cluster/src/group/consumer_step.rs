@@ -10,12 +10,12 @@ use milena_protocol::{ErrorCode, Timestamp};
 use super::append::Then;
 use super::classic::{self, State};
 use super::consumer::{
-    self, Becomes, ConsumerHeartbeat, ConsumerHeartbeatResult, Context, MemberState, MemberTimer,
-    Queued, Refusal, STATIC_LEAVE_EPOCH, TimerChange, Turn, validate_heartbeat,
+    self, Becomes, ConsumerHeartbeat, ConsumerHeartbeatResult, Context, MemberTimer, Queued,
+    Refusal, TimerChange, Turn, validate_heartbeat,
 };
 use super::coordinator::Coordinator;
 use super::entry::Entry;
-use super::event::{Effect, Token, Waiter};
+use super::event::{Effect, ExpiredMember, Token, Waiter};
 use super::request::Request;
 use super::response::Response;
 use super::timer::Timer;
@@ -26,6 +26,8 @@ pub(super) struct AfterTurn {
     group: Arc<str>,
     pub(super) replies: Vec<(Waiter, Response)>,
     becomes: Becomes,
+    /// Who is removed by that.
+    expired: Vec<ExpiredMember>,
 }
 
 impl Coordinator {
@@ -208,9 +210,6 @@ impl Coordinator {
                 TimerChange::Cancel => self.timers.cancel(&timer),
             }
         }
-        for expired in turn.expired {
-            self.effects.push(Effect::Expired(expired));
-        }
         if turn.records.is_empty() {
             for (waiter, response) in turn.replies {
                 self.reply(waiter, response);
@@ -221,6 +220,7 @@ impl Coordinator {
             group: id.clone(),
             replies: turn.replies,
             becomes: turn.becomes,
+            expired: turn.expired,
         };
         let token = self.append(turn.records, None, Then::Turn(Box::new(after)));
         if let Some(group) = self.groups.get_mut(id).and_then(Entry::consumer_mut) {
@@ -230,6 +230,8 @@ impl Coordinator {
 
     /// The records of a turn are committed.
     pub(super) fn turn_committed(&mut self, after: AfterTurn) {
+        let expired = after.expired.into_iter().map(Effect::Expired);
+        self.effects.extend(expired);
         for (waiter, response) in after.replies {
             self.reply(waiter, response);
         }
@@ -375,10 +377,11 @@ impl Coordinator {
             return;
         };
         for (member_id, member) in group.live.members() {
-            let is_away = member.epoch == STATIC_LEAVE_EPOCH;
-            let gives_up = member.state == MemberState::UnrevokedPartitions && !is_away;
             let timer = Timer::MemberRebalance(id.clone(), member_id.clone());
-            if gives_up && !member.uses_classic_protocol() && !self.timers.is_set(&timer) {
+            if member.owes_partitions()
+                && !member.uses_classic_protocol()
+                && !self.timers.is_set(&timer)
+            {
                 let timeout_ms = i64::from(member.metadata.rebalance_timeout_ms);
                 self.timers.set(timer, self.now.plus_ms(timeout_ms));
             }

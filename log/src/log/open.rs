@@ -143,10 +143,11 @@ fn names_after(
     for file in &unsynced.files {
         file.sync().during("sync a file of", folder)?;
     }
-    for directory in [Some(folder), folder.parent()].into_iter().flatten() {
-        storage
-            .sync_directory(directory)
-            .during("sync", directory)?;
+    if !loaded.is_folder_synced || !unsynced.files.is_empty() {
+        storage.sync_directory(folder).during("sync", folder)?;
+    }
+    if let Some(parent) = folder.parent() {
+        handles.sync_names_before(parent).during("sync", parent)?;
     }
     Ok(Unsynced::default())
 }

@@ -131,6 +131,7 @@ fn empty(state: &OpenState) -> Loaded {
         are_epochs_changed: false,
         damage: None,
         cut_bytes: 0,
+        is_folder_synced: false,
     }
 }
 
@@ -534,6 +535,7 @@ impl Loader<'_> {
             are_epochs_changed: self.are_epochs_changed,
             damage,
             cut_bytes: self.cut_bytes,
+            is_folder_synced: is_changed,
         })
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Loaded {
     pub(crate) are_epochs_changed: bool,
     pub(crate) damage: Option<Damage>,
     pub(crate) cut_bytes: u64,
+    /// True where the names in the folder were synced.
+    pub(crate) is_folder_synced: bool,
 }
 
 #[cfg(test)]

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use milena_cluster::group::{ConsumerHeartbeat, ConsumerHeartbeatResult};
+use milena_cluster::group::{ConsumerHeartbeat, ConsumerHeartbeatResult, Producer};
 use milena_cluster::metadata::{FeatureUpdate, RegisterBroker, UpdateFeatures, UpgradeKind};
 use milena_log::producer_state::Marker;
 use milena_log::validate::ValidBatch;
-use milena_protocol::{ProducerEpoch, ProducerId, Timestamp};
+use milena_protocol::{ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 
 use super::*;
 use crate::coordinator::Coordinates;
 use crate::features;
-use crate::group::Unwritten;
+use crate::group::MarkerWay;
+use crate::topics::TRANSACTION_STATE;
 use crate::transaction::Writing;
 
 fn heartbeat(member_id: &str, epoch: i32, joins: bool) -> Request {
@@ -167,37 +168,82 @@ fn commits_that_come_together_are_all_stored() {
 }
 
 /// The end of a transaction goes past a coordinator that has given up: whoever loads the partition
-/// next reads it.
+/// next reads it, and from then on markers are its own again.
 #[test]
 fn a_marker_goes_past_a_coordinator_that_has_given_up() {
     run(|directory| async move {
         let broker = broker(directory.path()).await;
         broker.create_topic(CONSUMER_OFFSETS).await.unwrap();
+        broker.create_topic(TOPIC).await.unwrap();
         let shard = broker.groups().shards.of(GROUP).expect("a shard");
         let index = shard.partition.topic_partition().partition;
-        let marker = Marker {
+        let marker = |epoch| Marker {
             producer_id: ProducerId(7),
-            producer_epoch: ProducerEpoch(1),
+            producer_epoch: ProducerEpoch(epoch),
             is_commit: true,
             coordinator_epoch: 0,
             timestamp: Timestamp(1_000),
         };
-        let begin = || {
-            let partition = shard.partition.topic_partition().clone();
-            Writing::begin(&broker, marker, 2, vec![partition])
-        };
-        let results = begin().finish(&broker).await;
-        assert_eq!(results[0].1, ErrorCode::None);
+        commit_in_transaction(&broker, 0, 5).await;
         shard.resign();
-        let batch = ValidBatch::of_marker(&marker, 2);
-        let groups = broker.groups();
-        let unserved = groups.write_marker(index, batch, marker.producer_id, true);
-        assert!(matches!(unserved.await, Err(Unwritten::Unserved(_))));
-        let end = shard.partition.log_end();
-        let results = begin().finish(&broker).await;
+        let partition = shard.partition.topic_partition().clone();
+        let writing = Writing::begin(&broker, marker(1), 2, vec![partition]);
+        let results = writing.finish(&broker).await;
         assert_eq!(results[0].1, ErrorCode::None);
-        assert_eq!(shard.partition.settled_end(), end.plus(1));
+
+        broker.groups().take(&broker, Arc::clone(&shard.partition));
+        assert_eq!(fetched(&broker).await, 5);
+        commit_in_transaction(&broker, 1, 6).await;
+        // The one before is asked no more, even by those who have found it in time.
+        let shards = &broker.groups().shards;
+        assert_eq!(
+            shards.while_there(&shard, 1, |_| panic!("it is there")),
+            Err(1)
+        );
+        let batch = ValidBatch::of_marker(&marker(2), 2);
+        let pass = |_| panic!("it goes past");
+        let written = broker
+            .groups()
+            .write_marker(index, batch, (ProducerId(7), true), pass);
+        assert_eq!(written.await, Ok(MarkerWay::Applied));
+        assert_eq!(fetched(&broker).await, 6);
         drop(shard);
-        super::end(broker).await;
+        end(broker).await;
     });
+}
+
+/// Nobody's transaction has records in `__transaction_state` any more, but one that is stored by an
+/// earlier version must end.
+#[test]
+fn a_marker_of_the_coordinator_is_refused_nowhere() {
+    run(|directory| async move {
+        let broker = broker(directory.path()).await;
+        broker.create_topic(TRANSACTION_STATE).await.unwrap();
+        let marker = Marker {
+            producer_id: ProducerId(7),
+            producer_epoch: ProducerEpoch(1),
+            is_commit: false,
+            coordinator_epoch: 0,
+            timestamp: Timestamp(1_000),
+        };
+        let partition = TopicPartition::new(Arc::from(TRANSACTION_STATE), PartitionIndex(0));
+        let writing = Writing::begin(&broker, marker, 2, vec![partition]);
+        assert_eq!(writing.finish(&broker).await[0].1, ErrorCode::None);
+        end(broker).await;
+    });
+}
+
+async fn commit_in_transaction(broker: &Arc<Broker>, epoch: i16, offset: i64) {
+    let (id, epoch) = (ProducerId(7), ProducerEpoch(epoch));
+    let shard = broker.groups().shards.of(GROUP).expect("a shard");
+    let guard = shard
+        .partition
+        .begin_verification_of_coordinator(id, epoch, true);
+    let guard = guard.expect("a transaction that begins");
+    broker.groups().note_verified(GROUP, id, guard);
+    let mut request = commit(nobody(), TopicId::ZERO, offset);
+    if let Request::CommitOffsets(commit) = &mut request {
+        commit.producer = Some(Producer { id, epoch });
+    }
+    assert_eq!(committed(broker, request).await, ErrorCode::None);
 }

@@ -1,6 +1,8 @@
 //! What is answered to producers that do something wrong.
 
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::add_partitions_to_txn_request::{
+    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+};
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, ApiVersionsRequest, InitProducerIdRequest, ProducerId,
 };
@@ -139,10 +141,20 @@ fn partitions_that_do_not_exist_are_not_added() {
         .with_v3_and_below_transactional_id(transactional_id("x"))
         .with_v3_and_below_producer_id(ProducerId(producer.id))
         .with_v3_and_below_producer_epoch(producer.epoch)
-        .with_v3_and_below_topics(vec![own]);
+        .with_v3_and_below_topics(vec![own.clone()]);
     let response = client.call(3, &request);
     let refused = &response.results_by_topic_v3_and_below[0].results_by_partition[0];
     assert_eq!(refused.partition_error_code, 29);
+    // Nor are they for brokers, but for those of groups: INVALID_TOPIC_EXCEPTION.
+    let transaction = AddPartitionsToTxnTransaction::default()
+        .with_transactional_id(transactional_id("x"))
+        .with_producer_id(ProducerId(producer.id))
+        .with_producer_epoch(producer.epoch)
+        .with_topics(vec![own]);
+    let request = AddPartitionsToTxnRequest::default().with_transactions(vec![transaction]);
+    let response = client.call(4, &request);
+    let topics = &response.results_by_transaction[0].topic_results;
+    assert_eq!(topics[0].results_by_partition[0].partition_error_code, 17);
     assert_eq!(producer.state(&mut client), "Empty");
 }
 
@@ -226,8 +238,8 @@ fn two_phase_commits_are_served_where_that_is_wanted() {
         ("unstable.api.versions.enable", "true"),
         ("transaction.two.phase.commit.enable", "true"),
     ];
-    for count in 0..2 {
-        let server = Server::start(&both[..count]);
+    for some in [&both[..0], &both[..1], &both[1..]] {
+        let server = Server::start(some);
         let mut client = server.client();
         assert_eq!(last_version(&mut client), 5);
         let body = two_phase("x", false, false);

@@ -285,6 +285,37 @@ fn markers_without_a_producer_are_refused() {
     await_stable(&mut client, "t", 3);
 }
 
+#[test]
+fn a_transaction_of_many_partitions_ends_in_all_of_them() {
+    // A hundred syncs take their time.
+    let server = Server::start(&[("log.durability", "replicated")]);
+    let mut client = server.client();
+    // More than are marked under the lock of the coordinator.
+    let indexes = 0..100;
+    client.create(&[("t", 100)]);
+    let mut producer = Transactor::init(&mut client, "x");
+    for (round, commits) in [(0, true), (1, false)] {
+        let mut request = producer.request("t", &[]);
+        for index in indexes.clone() {
+            producer.sequence = 0;
+            let of_one = producer.request("t", &[(index, "a")]);
+            let partitions = of_one.topic_data[0].partition_data.clone();
+            request.topic_data[0].partition_data.extend(partitions);
+        }
+        let response = client.call(12, &request);
+        for of in &response.responses[0].partition_responses {
+            assert_eq!((of.error_code, of.base_offset), (0, 2 * round));
+        }
+        assert_eq!(producer.end(&mut client, commits), 0);
+        for index in indexes.clone() {
+            until("the last stable offset moves", || {
+                last_stable(&mut client, "t", index) == 2 * round + 2
+            });
+        }
+    }
+    assert_eq!(aborted(&mut client, "t"), [(producer.id, 2)]);
+}
+
 /// A transactional batch in a request that names no transaction.
 #[test]
 fn a_transaction_without_a_name_is_refused() {

@@ -17,7 +17,6 @@ use milena_protocol::ErrorCode;
 use milena_protocol::stored::group::{ConsumerRecord, Record};
 
 use super::draft::{Context, Draft, MemberTimer, Refusal, TimerChange};
-use super::member::MemberState;
 use super::request::{ConsumerHeartbeat, ConsumerHeartbeatResult};
 use super::state::State;
 use crate::group::classic;
@@ -298,7 +297,7 @@ impl Step<'_> {
             return;
         };
         let is_over = match timer {
-            MemberTimer::Rebalance => known.state == MemberState::UnrevokedPartitions,
+            MemberTimer::Rebalance => known.owes_partitions(),
             MemberTimer::Join | MemberTimer::Sync => known.uses_classic_protocol(),
             MemberTimer::Session => true,
         };

@@ -125,6 +125,11 @@ impl Member {
         self.metadata.classic.is_some()
     }
 
+    /// True where it is to give partitions up. One that is away has given up what it had.
+    pub(in crate::group) fn owes_partitions(&self) -> bool {
+        self.state == MemberState::UnrevokedPartitions && self.epoch != STATIC_LEAVE_EPOCH
+    }
+
     pub(in crate::group) fn is_reconciled_to(&self, assignment_epoch: i32) -> bool {
         self.state == MemberState::Stable && self.epoch == assignment_epoch
     }

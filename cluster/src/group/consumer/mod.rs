@@ -55,8 +55,10 @@ pub(super) use draft::{Context, MemberTimer, Refusal, TimerChange};
 pub(super) use group::{Becomes, Group, Queued, Turn};
 pub(super) use heartbeat::validate as validate_heartbeat;
 pub use interval::{LoadFactor, heartbeat_interval_ms};
+pub(super) use member::Member;
+#[cfg(test)]
+pub(super) use member::MemberState;
 pub use member::{Assignment, LEAVE_EPOCH, STATIC_LEAVE_EPOCH};
-pub(super) use member::{Member, MemberState};
 pub use request::{
     ConsumerHeartbeat, ConsumerHeartbeatResult, DescribedConsumerGroup, DescribedConsumerMember,
     DescribedPartitions,

@@ -71,8 +71,9 @@ impl Partition {
         let (handles, config) = (Arc::clone(handles), Arc::clone(config));
         let mut log = Log::open(handles, place, config, known.state, now, &mut |_| {})
             .map_err(|error| format!("open {partition}: {error}"))?;
-        if log.damage().is_some() {
-            return Err(format!("{partition} is damaged"));
+        if let Some(damage) = log.damage() {
+            let (places, state) = (&damage.places, known.state);
+            return Err(format!("{partition} is damaged: {places:?}, opened with {state:?}"));
         }
         let high_watermark = known.high_watermark.clamp(log.log_start(), log.log_end());
         log.set_high_watermark(high_watermark);

@@ -164,9 +164,11 @@ impl Walk {
 
 /// True where a sector in `[start, end)` reads as zeroes from its beginning (or from `start`, where
 /// bytes began to be written) to its end (or to the end of the file). Files only grow, into space
-/// that reads as zeroes: so look sectors that a crash kept from being written.
+/// that reads as zeroes: so look sectors that a crash kept from being written. The last one may end
+/// within the intact batch behind it, whose first bytes are zeroes in any case.
 fn has_lost_sector(file: &dyn File, (start, end): (u64, u64), size: u64) -> io::Result<bool> {
     let sector = SECTOR_BYTES as u64;
+    let end = end.next_multiple_of(sector).min(size);
     let mut window = Vec::new();
     let mut position = start;
     while position < end {

@@ -192,6 +192,33 @@ fn torn_and_zeroed_tails_are_cut_above_the_recovery_point() {
     }
 }
 
+/// A batch begins with its base offset, and that with zeroes: it is intact even where its first
+/// bytes are in a sector that was never written.
+#[test]
+fn a_lost_sector_may_end_within_an_intact_batch() {
+    let storage = FaultyStorage::new(7);
+    let mut bench = Bench::on(Arc::new(storage), LogConfig::default());
+    let mut from = 0;
+    let until = loop {
+        bench.append(plain(1, NOW));
+        let last = Offset(bench.log.log_end().0 - 1);
+        let slice = bench.log.read(last, 1, last.plus(1), true).unwrap();
+        if slice.position % 512 > 504 {
+            break slice.position;
+        }
+        from = slice.position;
+    };
+    bench.log.sync().unwrap();
+    let lost = bench.log.log_end().0 - 2;
+    let file = bench.storage.open(&log_path(0)).unwrap();
+    let zeroes = vec![0; usize::try_from(until - from).unwrap()];
+    file.write_at(&[std::io::IoSlice::new(&zeroes)], from)
+        .unwrap();
+    bench.reopen_unclean(Offset(lost));
+    assert_eq!(bench.log.damage(), None);
+    assert_eq!(bench.log.log_end(), Offset(lost));
+}
+
 #[test]
 fn a_batch_larger_than_the_index_interval_costs_nothing() {
     let (_, mut bench) = faulty(1);

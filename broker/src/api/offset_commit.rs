@@ -47,7 +47,7 @@ impl Api for OffsetCommit {
         let resolved = request.topics.iter().zip(&known);
         let topics = resolved.filter_map(|(topic, known)| {
             let (name, id) = known.as_ref()?;
-            Some(commits(topic, name, *id))
+            commits(&image, topic, name, *id)
         });
         let commit = CommitOffsets {
             member: MemberRef {
@@ -78,10 +78,10 @@ impl Api for OffsetCommit {
                 other => unreachable!("a commit is answered with {other:?}"),
             }
         }
-        // The answers to the known topics, in the order of the request, among those to the others.
+        // The answers to the known partitions, in the order of the request, among those to the others.
         let topics = request.topics.iter().zip(&known).map(|(topic, known)| {
-            let result = known.as_ref().and_then(|_| results.pop_front());
-            respond(topic, result, has_ids)
+            let name = known.as_ref().map(|(name, _)| name.as_str());
+            respond(&image, (topic, name), &mut results, has_ids)
         });
         OffsetCommitResponse::default().with_topics(topics.collect())
     }
@@ -115,8 +115,22 @@ pub(super) fn resolve(
     Some((topic.name.to_string(), topic.id))
 }
 
-fn commits(topic: &OffsetCommitRequestTopic, name: &str, id: TopicId) -> TopicCommits {
-    let partitions = topic.partitions.iter().map(|partition| PartitionCommit {
+fn exists(image: &Image, topic: &str, index: i32) -> bool {
+    image
+        .topic(topic)
+        .is_some_and(|topic| topic.partition(PartitionIndex(index)).is_some())
+}
+
+/// The offsets of partitions that exist; none where the topic has none of them.
+fn commits(
+    image: &Image,
+    topic: &OffsetCommitRequestTopic,
+    name: &str,
+    id: TopicId,
+) -> Option<TopicCommits> {
+    let all = topic.partitions.iter();
+    let existing = all.filter(|partition| exists(image, name, partition.partition_index));
+    let partitions = existing.map(|partition| PartitionCommit {
         partition: PartitionIndex(partition.partition_index),
         offset: Offset(partition.committed_offset),
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
@@ -125,42 +139,52 @@ fn commits(topic: &OffsetCommitRequestTopic, name: &str, id: TopicId) -> TopicCo
             .as_ref()
             .map(ToString::to_string),
     });
-    TopicCommits {
+    let partitions: Vec<PartitionCommit> = partitions.collect();
+    (!partitions.is_empty()).then(|| TopicCommits {
         name: name.to_owned(),
         id,
-        partitions: partitions.collect(),
-    }
+        partitions,
+    })
 }
 
 fn respond(
-    topic: &OffsetCommitRequestTopic,
-    result: Option<TopicResult>,
+    image: &Image,
+    (topic, name): (&OffsetCommitRequestTopic, Option<&str>),
+    results: &mut VecDeque<TopicResult>,
     has_ids: bool,
 ) -> OffsetCommitResponseTopic {
-    let unknown = if has_ids {
-        ErrorCode::UnknownTopicId
-    } else {
-        ErrorCode::UnknownTopicOrPartition
-    };
-    let partitions = match result {
-        Some(result) => result.partitions,
-        None => {
-            let indexes = topic
-                .partitions
-                .iter()
-                .map(|partition| partition.partition_index);
-            indexes
-                .map(|index| (PartitionIndex(index), unknown))
-                .collect()
-        }
-    };
-    let partitions = partitions.into_iter().map(|(index, error)| {
+    let is_there = |index| name.is_some_and(|name| exists(image, name, index));
+    let mut indexes = topic.partitions.iter().map(|it| it.partition_index);
+    let stored = indexes
+        .any(is_there)
+        .then(|| results.pop_front())
+        .flatten()
+        .map_or_else(Vec::new, |result| result.partitions);
+    let mut stored = stored.into_iter();
+    let partitions = topic.partitions.iter().map(|partition| {
+        let index = partition.partition_index;
+        let error = match stored_of(&mut stored, is_there(index)) {
+            Some(error) => error,
+            None if name.is_none() && has_ids => ErrorCode::UnknownTopicId,
+            None => ErrorCode::UnknownTopicOrPartition,
+        };
         OffsetCommitResponsePartition::default()
-            .with_partition_index(index.0)
+            .with_partition_index(index)
             .with_error_code(error.code())
     });
     OffsetCommitResponseTopic::default()
         .with_name(topic.name.clone())
         .with_topic_id(topic.topic_id)
         .with_partitions(partitions.collect())
+}
+
+/// The answer to the next partition, where it was sent to the coordinator.
+fn stored_of(
+    stored: &mut impl Iterator<Item = (PartitionIndex, ErrorCode)>,
+    was_sent: bool,
+) -> Option<ErrorCode> {
+    was_sent
+        .then(|| stored.next())
+        .flatten()
+        .map(|(_, error)| error)
 }

@@ -30,39 +30,36 @@ impl Api for OffsetDelete {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         for topic in request.topics {
-            let partitions: Vec<PartitionIndex> = topic
-                .partitions
-                .iter()
+            let found = image.topic(&topic.name);
+            let indexes = topic.partitions.iter();
+            let (partitions, others): (Vec<_>, Vec<_>) = indexes
                 .map(|partition| PartitionIndex(partition.partition_index))
-                .collect();
+                .partition(|&index| found.is_some_and(|it| it.partition(index).is_some()));
             let name = topic.name.to_string();
-            match image.topic(&topic.name) {
-                Some(found) => known.push(TopicPartitions {
+            if !others.is_empty() {
+                unknown.push(missing(name.clone(), others));
+            }
+            if let (Some(found), false) = (found, partitions.is_empty()) {
+                known.push(TopicPartitions {
                     name,
                     id: found.id,
                     partitions,
-                }),
-                None => unknown.push(missing(name, partitions)),
+                });
             }
         }
-        let mut deleted = DeletedOffsets {
-            error: ErrorCode::None,
-            topics: Vec::new(),
+        // The group is asked for even where nothing is left: it may not be there.
+        let delete = DeleteOffsets {
+            group: group.clone(),
+            topics: known,
         };
-        if !known.is_empty() {
-            let delete = DeleteOffsets {
-                group: group.clone(),
-                topics: known,
-            };
-            let response = broker
-                .groups()
-                .request(&group, Request::DeleteOffsets(delete))
-                .await;
-            match response {
-                Response::DeleteOffsets(answer) => deleted = answer,
-                other => unreachable!("a deletion is answered with {other:?}"),
-            }
-        }
+        let response = broker
+            .groups()
+            .request(&group, Request::DeleteOffsets(delete))
+            .await;
+        let mut deleted = match response {
+            Response::DeleteOffsets(answer) => answer,
+            other => unreachable!("a deletion is answered with {other:?}"),
+        };
         if deleted.error == ErrorCode::None {
             deleted.topics.extend(unknown);
         }

@@ -148,6 +148,9 @@ async fn verify(
         ABORTABLE_FROM.. => Admission::VerifiedAbortable,
         _ => Admission::Verified,
     };
+    if request.group_id.is_empty() {
+        return Err(ErrorCode::InvalidGroupId);
+    }
     let partition = of_group(broker, &request.group_id).await?;
     let TopicPartition {
         topic,

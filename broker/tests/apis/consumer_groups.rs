@@ -393,6 +393,66 @@ fn offsets_are_fenced_by_member_epochs() {
     assert_eq!(codes.collect::<Vec<_>>(), [GROUP_SUBSCRIBED_TO_TOPIC, 0]);
 }
 
+#[test]
+fn offsets_of_partitions_that_do_not_exist_are_refused() {
+    let (_server, mut client) = start(&[]);
+    let partition = |index| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(index)
+            .with_committed_offset(5)
+    };
+    let of = |name, indexes: &[i32]| {
+        OffsetCommitRequestTopic::default()
+            .with_name(topic(name))
+            .with_partitions(indexes.iter().copied().map(partition).collect())
+    };
+    let topics = vec![
+        of("nowhere", &[0]),
+        of("orders", &[77, 1, -1, 0, i32::MAX]),
+        of("orders", &[77]),
+    ];
+    let request = OffsetCommitRequest::default()
+        .with_group_id(GroupId(text("simple")))
+        .with_topics(topics);
+    for version in [2, 9] {
+        let response = client.call(version, &request);
+        let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+        let codes: Vec<(i32, i16)> = partitions
+            .map(|of| (of.partition_index, of.error_code))
+            .collect();
+        let expected = [
+            (0, 3),
+            (77, 3),
+            (1, 0),
+            (-1, 3),
+            (0, 0),
+            (i32::MAX, 3),
+            (77, 3),
+        ];
+        assert_eq!(codes, expected, "{version}");
+    }
+    let mut delete = |group: &str, name: &str, indexes: &[i32]| {
+        let of = |&index: &i32| OffsetDeleteRequestPartition::default().with_partition_index(index);
+        let asked = OffsetDeleteRequestTopic::default()
+            .with_name(topic(name))
+            .with_partitions(indexes.iter().map(of).collect());
+        let request = OffsetDeleteRequest::default()
+            .with_group_id(GroupId(text(group)))
+            .with_topics(vec![asked]);
+        let response = client.call(0, &request);
+        let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+        let mut codes: Vec<(i32, i16)> = partitions
+            .map(|of| (of.partition_index, of.error_code))
+            .collect();
+        codes.sort_unstable();
+        (response.error_code, codes)
+    };
+    let deleted = delete("simple", "orders", &[1, 77, -1]);
+    assert_eq!(deleted, (0, vec![(-1, 3), (1, 0), (77, 3)]));
+    let nobody = delete("nobody", "nowhere", &[0]);
+    assert_eq!(nobody, (GROUP_ID_NOT_FOUND, Vec::new()));
+}
+
 fn alter(client: &mut Client, group: &str, key: &str, value: &str) -> i16 {
     alter_resource(client, (GROUP, group), key, value)
 }

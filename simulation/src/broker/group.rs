@@ -1,6 +1,6 @@
 //! The shards of the group coordinator, one per partition of `__consumer_offsets`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use milena_cluster::group::{
@@ -11,7 +11,7 @@ use milena_log::Log;
 use milena_log::producer_state::Marker;
 use milena_log::validate::ValidBatch;
 use milena_protocol::batch::{BatchBuilder, Compression};
-use milena_protocol::stored::group::{Record, partition_for};
+use milena_protocol::stored::group::{ConsumerRecord, GroupMetadata, Record, partition_for};
 use milena_protocol::{ErrorCode, Offset, ProducerId, Sequence, Timestamp, TopicPartition};
 
 use super::replay::for_each_record;
@@ -29,7 +29,8 @@ struct InFlight {
 
 #[derive(Debug)]
 enum Written {
-    Records(Token),
+    /// With those of the records that [`Logged`] looks at.
+    Records(Token, Vec<Record>),
     Marker {
         producer: ProducerId,
         is_commit: bool,
@@ -37,10 +38,55 @@ enum Written {
     },
 }
 
+/// What the committed records of a shard say of its groups.
+#[derive(Debug, Default)]
+pub(crate) struct Logged {
+    /// The last record of every group of the classic protocol.
+    pub(crate) classic: BTreeMap<String, GroupMetadata>,
+    /// Groups that were removed at some time, perhaps to begin anew.
+    pub(crate) removed: BTreeSet<String>,
+}
+
+impl Logged {
+    const fn looks_at(record: &Record) -> bool {
+        matches!(
+            record,
+            Record::Group { .. }
+                | Record::Consumer {
+                    record: ConsumerRecord::Metadata(None),
+                    ..
+                }
+        )
+    }
+
+    fn note(&mut self, record: &Record) {
+        match record {
+            Record::Group {
+                group,
+                metadata: Some(metadata),
+            } => {
+                self.classic.insert(group.clone(), metadata.clone());
+            }
+            Record::Group { group, .. } => {
+                self.classic.remove(group);
+                self.removed.insert(group.clone());
+            }
+            Record::Consumer {
+                group,
+                record: ConsumerRecord::Metadata(None),
+            } => {
+                self.removed.insert(group.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// One coordinator.
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) core: Coordinator,
+    pub(crate) logged: Logged,
     incarnation: u64,
     in_flight: VecDeque<InFlight>,
     next_number: u64,
@@ -87,7 +133,12 @@ pub(crate) fn topics() -> TopicView {
 /// # Errors
 /// The log holds what no coordinator writes.
 pub(crate) fn load(log: &Log, end: Offset) -> Result<Coordinator, String> {
+    read(log, end).map(|(core, _)| core)
+}
+
+fn read(log: &Log, end: Offset) -> Result<(Coordinator, Logged), String> {
     let mut core = Coordinator::new(config());
+    let mut logged = Logged::default();
     for_each_batch(log, (Offset(0), end), &mut |header, batch| {
         if header.attributes.is_control() {
             let marker = Marker::parse(header, batch).map_err(|error| error.to_string())?;
@@ -103,11 +154,12 @@ pub(crate) fn load(log: &Log, end: Offset) -> Result<Coordinator, String> {
         };
         for_each_record(header, batch, &mut |offset, key, value| {
             let record = Record::decode(key, value).map_err(|error| error.to_string())?;
+            logged.note(&record);
             core.apply(offset, producer, record);
             Ok(())
         })
     })?;
-    Ok(core)
+    Ok((core, logged))
 }
 
 fn partition_of(shard: i32) -> TopicPartition {
@@ -152,13 +204,14 @@ impl Broker {
             return;
         };
         let end = found.log.log_end();
-        let core = match load(&found.log, end) {
-            Ok(core) => core,
+        let (core, logged) = match read(&found.log, end) {
+            Ok(loaded) => loaded,
             Err(error) => return self.fail(format!("load shard {shard}: {error}")),
         };
         self.incarnations += 1;
         let loaded = Shard {
             core,
+            logged,
             incarnation: self.incarnations,
             in_flight: VecDeque::new(),
             next_number: 0,
@@ -187,6 +240,8 @@ impl Broker {
             return;
         }
         shard.loading_until = None;
+        // What it has loaded is to be looked at before anything new is stored.
+        self.has_changed_groups = true;
         let mut effects = Vec::new();
         let event = Event::TopicsChanged(topics());
         shard.core.step(now, event, &mut effects);
@@ -219,7 +274,7 @@ impl Broker {
         let Some(found) = self.groups.get(&shard) else {
             return;
         };
-        let waits = |batch: &InFlight| matches!(batch.written, Written::Records(it) if it == token);
+        let waits = |batch: &InFlight| matches!(batch.written, Written::Records(it, _) if it == token);
         if found.incarnation == incarnation && found.in_flight.iter().any(waits) {
             self.group_step(shard, Event::TimedOut { token });
         }
@@ -281,9 +336,10 @@ impl Broker {
         let number = found.next_number;
         let incarnation = found.incarnation;
         found.next_number += 1;
+        let looked_at = records.iter().filter(|record| Logged::looks_at(record));
         found.in_flight.push_back(InFlight {
             number,
-            written: Written::Records(token),
+            written: Written::Records(token, looked_at.cloned().collect()),
             result: None,
         });
         let done = Done::Group {
@@ -372,7 +428,10 @@ impl Broker {
                 return;
             };
             match batch.written {
-                Written::Records(token) => {
+                Written::Records(token, records) => {
+                    if result.is_ok() {
+                        records.iter().for_each(|record| found.logged.note(record));
+                    }
                     self.group_step(shard, Event::Appended { token, result })
                 }
                 Written::Marker {

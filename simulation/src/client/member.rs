@@ -1,7 +1,7 @@
 //! A consumer in a group: of the classic protocol, or of the one of KIP-848. It reads what it is
 //! assigned from the committed offset on, and commits as it goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use milena_cluster::group::{
     CommitOffsets, FetchOffsets, FetchingMember, MemberRef, PartitionCommit,
@@ -37,6 +37,10 @@ pub(crate) struct Member {
     membership: Membership,
     is_committed: bool,
     positions: BTreeMap<PartitionIndex, Offset>,
+    /// The epoch since which the member has each of its partitions without a break.
+    held: BTreeMap<PartitionIndex, i32>,
+    /// The smallest offset of those commits since then that may be on their way still.
+    late: BTreeMap<PartitionIndex, Offset>,
     doing: Doing,
     call: Option<u64>,
     turn: usize,
@@ -57,6 +61,8 @@ impl Member {
             group,
             is_committed,
             positions: BTreeMap::new(),
+            held: BTreeMap::new(),
+            late: BTreeMap::new(),
             doing: Doing::Nothing,
             call: None,
             turn: 0,
@@ -73,18 +79,54 @@ impl Member {
             News::Nothing => {}
             News::Lost => {
                 self.positions.clear();
+                self.hold(&BTreeSet::new());
+                self.quiet = 0;
+            }
+            News::Fenced => {
+                self.positions.clear();
                 self.quiet = 0;
             }
             News::Assigned => {
                 let assigned = self.membership.assigned();
                 self.positions
                     .retain(|partition, _| assigned.contains(partition));
+                self.hold(&assigned);
                 self.quiet = 0;
                 if !self.is_reading {
                     self.is_reading = true;
                     ctx.pause(5, READ);
                 }
             }
+        }
+    }
+
+    /// The member has these partitions from now on.
+    fn hold(&mut self, assigned: &BTreeSet<PartitionIndex>) {
+        let epoch = self.membership.member().generation;
+        self.held.retain(|partition, _| assigned.contains(partition));
+        self.late.retain(|partition, _| assigned.contains(partition));
+        for partition in assigned {
+            self.held.entry(*partition).or_insert(epoch);
+        }
+    }
+
+    /// A commit was acknowledged. One from before may come after it, also from before the epoch of
+    /// this one: the broker takes every epoch since which the member has the partition (KIP-1251).
+    fn committed(&self, generation: i32, at: (PartitionIndex, Offset), ctx: &mut Context<'_>) {
+        ctx.truth.commit(&self.group, generation, at);
+        if let Some(late) = self.late.get(&at.0) {
+            ctx.truth
+                .may_commit(&self.group, generation, (at.0, *late));
+        }
+    }
+
+    /// Nobody knows what becomes of a commit. It may be on its way still, and come after later ones
+    /// of this member.
+    fn may_commit(&mut self, generation: i32, at: (PartitionIndex, Offset), ctx: &mut Context<'_>) {
+        ctx.truth.may_commit(&self.group, generation, at);
+        if self.held.get(&at.0).is_some_and(|since| *since <= generation) {
+            let late = self.late.entry(at.0).or_insert(at.1);
+            *late = at.1.min(*late);
         }
     }
 
@@ -207,16 +249,13 @@ impl Member {
                 let done = codes.filter(|(_, code)| !code.is_err());
                 for (partition, _) in done {
                     if let Some(offset) = positions.get(partition) {
-                        ctx.truth
-                            .commit(&self.group, generation, (*partition, *offset));
+                        self.committed(generation, (*partition, *offset), ctx);
                     }
                 }
             }
             (Doing::Commit(generation, positions), _) => {
-                // It may be on its way still, and come after later ones of this member.
-                for (partition, offset) in positions {
-                    ctx.truth
-                        .may_commit(&self.group, generation, (partition, offset));
+                for at in positions {
+                    self.may_commit(generation, at, ctx);
                 }
             }
             _ => {}
@@ -258,6 +297,8 @@ impl Client for Member {
 
     fn start(&mut self, ctx: &mut Context<'_>) {
         self.positions.clear();
+        self.held.clear();
+        self.late.clear();
         self.doing = Doing::Nothing;
         self.call = None;
         self.is_reading = false;

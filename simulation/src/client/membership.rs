@@ -29,6 +29,8 @@ pub(crate) enum News {
     Nothing,
     /// What was assigned is no longer.
     Lost,
+    /// The same to the member; to the broker it has what it had until it has joined again.
+    Fenced,
     /// The assignment is another one.
     Assigned,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Membership {
     member_id: String,
     /// Generation, or member epoch.
     epoch: i32,
+    /// The leader of the generation.
+    leader: String,
     assigned: BTreeSet<PartitionIndex>,
     step: Step,
     /// Who gets what, where this member leads.
@@ -67,6 +71,7 @@ impl Membership {
             client_id: name.to_owned(),
             member_id: String::new(),
             epoch: -1,
+            leader: String::new(),
             assigned: BTreeSet::new(),
             step: Step::Join,
             plan: Vec::new(),
@@ -207,8 +212,11 @@ impl Membership {
                 self.assigned = decode(&synced.assignment);
                 self.step = Step::Heartbeat;
                 self.is_stable = true;
+                // A group that was removed comes again with the same generations, but not with the
+                // same members.
+                let group = format!("{} of {}", self.group, self.leader);
                 ctx.truth
-                    .own(&self.group, self.epoch, &self.member_id, &self.assigned);
+                    .own(&group, self.epoch, &self.member_id, &self.assigned);
                 ctx.pause(HEARTBEAT_MS, tag);
                 News::Assigned
             }
@@ -240,6 +248,7 @@ impl Membership {
         }
         self.member_id.clone_from(&joined.member_id);
         self.epoch = joined.generation;
+        self.leader.clone_from(&joined.leader);
         self.step = Step::Sync;
         self.plan.clear();
         if !joined.members.is_empty() && !joined.skip_assignment {
@@ -297,7 +306,11 @@ impl Membership {
                     self.member_id.clear();
                 }
                 self.begin_anew();
-                News::Lost
+                if error == ErrorCode::FencedMemberEpoch {
+                    News::Fenced
+                } else {
+                    News::Lost
+                }
             }
             error => {
                 if !is_passing(error) {

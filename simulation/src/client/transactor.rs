@@ -77,6 +77,8 @@ pub(crate) struct Transactor {
     must_abort: bool,
     /// The epoch has to be counted up before the next transaction.
     must_init: bool,
+    /// A request of this epoch to a coordinator got no answer: it may still arrive.
+    has_lost: bool,
     source: Option<Source>,
     is_stopped: bool,
     /// Pauses before retries that are under way, by tag: one of each is enough.
@@ -104,6 +106,7 @@ impl Transactor {
             left: 0,
             must_abort: false,
             must_init: false,
+            has_lost: false,
             source,
             is_stopped: false,
             waits: BTreeSet::new(),
@@ -113,6 +116,13 @@ impl Transactor {
     fn back_off(&mut self, tag: u64, ctx: &mut Context<'_>) {
         if self.waits.insert(tag) {
             ctx.back_off(tag);
+        }
+    }
+
+    /// The work goes on after a pause: whoever works does one thing at a time.
+    fn go_on(&mut self, after_ms: i64, ctx: &mut Context<'_>) {
+        if self.waits.insert(WORK) {
+            ctx.pause(after_ms, WORK);
         }
     }
 
@@ -170,10 +180,11 @@ impl Transactor {
         ctx.truth.recorder.init(self.process, Kind::Ok, id);
         self.sequences.clear();
         self.must_init = false;
+        self.has_lost = false;
         self.phase = Phase::Idle;
         match &mut self.source {
             Some(source) => source.restart(ctx),
-            None => ctx.pause(1, WORK),
+            None => self.go_on(1, ctx),
         }
     }
 
@@ -187,7 +198,7 @@ impl Transactor {
                 self.left -= 1;
                 self.send_batch(ctx);
                 let after_ms = ctx.random.between(1, 60);
-                ctx.pause(after_ms, WORK);
+                self.go_on(after_ms, ctx);
             }
             Phase::Initialising | Phase::Ending { .. } => {}
         }
@@ -298,7 +309,10 @@ impl Transactor {
     fn added(&mut self, response: &Response, ctx: &mut Context<'_>) {
         let error = match response {
             Response::Transaction(txn::Response::Add(error)) => *error,
-            _ => ErrorCode::RequestTimedOut,
+            _ => {
+                self.has_lost = true;
+                ErrorCode::RequestTimedOut
+            }
         };
         let partition = self.adding.take();
         if error.is_err() {
@@ -367,10 +381,10 @@ impl Transactor {
             self.phase = Phase::Idle;
             self.give_up(ctx);
             let after_ms = ctx.random.between(50, 3000);
-            return ctx.pause(after_ms, WORK);
+            return self.go_on(after_ms, ctx);
         }
         if self.phase == Phase::Open {
-            ctx.back_off(WORK);
+            self.back_off(WORK, ctx);
         }
     }
 
@@ -380,7 +394,7 @@ impl Transactor {
 
     fn end(&mut self, ctx: &mut Context<'_>) {
         if !self.must_abort && !self.is_sent() {
-            return ctx.pause(10, WORK);
+            return self.go_on(10, ctx);
         }
         let is_commit = !self.must_abort && !ctx.random.chance(15);
         if let Some(source) = &mut self.source
@@ -423,7 +437,10 @@ impl Transactor {
         };
         let result = match response {
             Response::Transaction(txn::Response::End(result)) => *result,
-            _ => return self.back_off(END, ctx),
+            _ => {
+                self.has_lost = true;
+                return self.back_off(END, ctx);
+            }
         };
         let error = result.error;
         if error.class() == Class::Retriable {
@@ -440,6 +457,11 @@ impl Transactor {
         if self.habit.version >= 2 {
             self.producer = Some(result.producer);
             self.sequences.clear();
+        } else if self.has_lost {
+            // Before version 2 transactions share an epoch: what comes late would end, begin or
+            // change the next one, in Kafka too (the reason for KIP-890). Only a new epoch keeps
+            // it out.
+            self.must_init = true;
         }
         self.phase = Phase::Idle;
         if let Some(source) = &mut self.source {
@@ -453,7 +475,7 @@ impl Transactor {
             }
         }
         let after_ms = ctx.random.between(1, 150);
-        ctx.pause(after_ms, WORK);
+        self.go_on(after_ms, ctx);
     }
 
     fn source_answer(&mut self, call: u64, response: &Response, ctx: &mut Context<'_>) -> bool {
@@ -463,13 +485,14 @@ impl Transactor {
         let Some(outcome) = source.answer(call, response, ctx) else {
             return false;
         };
+        self.has_lost |= self.phase == Phase::Open && matches!(response, Response::Lost);
         match outcome {
             Ok(()) => {
                 if let (Some(number), Some(step)) = (self.number, source.commit_step()) {
                     ctx.truth.recorder.add(number, step);
                 }
                 let after_ms = ctx.random.between(1, 60);
-                ctx.pause(after_ms, WORK);
+                self.go_on(after_ms, ctx);
             }
             Err(error) if error.class() == Class::Retriable => self.back_off(SOURCE, ctx),
             Err(error) => self.refused(error, "TxnOffsetCommit", ctx),

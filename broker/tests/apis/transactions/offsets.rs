@@ -82,6 +82,8 @@ fn offsets_count_when_their_transaction_is_committed() {
 fn older_clients_add_the_group_first() {
     let (_server, mut client) = start();
     let producer = Transactor::init(&mut client, "x");
+    // INVALID_GROUP_ID, whatever the producer.
+    assert_eq!(call(&mut client, 3, &commit(&producer, "", 5)), 24);
     let own = commit(&producer, "g", 5);
     assert_eq!(call(&mut client, 3, &own), INVALID_TXN_STATE);
     assert_eq!(call(&mut client, 4, &own), super::TRANSACTION_ABORTABLE);

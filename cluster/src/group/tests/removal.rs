@@ -159,6 +159,20 @@ fn group_with_a_pending_member_does_not_expire() {
 }
 
 #[test]
+fn group_that_was_removed_counts_its_generations_anew() {
+    let mut harness = harness();
+    let first = harness.stable(&["a"]);
+    harness.leave(&[(&first[0].member_id, None)]);
+    harness.advance(600_000);
+    assert_eq!(harness.state(), None, "it has neither members nor offsets");
+    assert_eq!(harness.heartbeat(&first[0]), ErrorCode::UnknownMemberId);
+    let second = harness.stable(&["b"]);
+    assert_eq!(second[0].generation, first[0].generation);
+    assert_eq!(harness.commit(&first[0], 5), ErrorCode::UnknownMemberId);
+    harness.check_replay();
+}
+
+#[test]
 fn offsets_of_a_deleted_topic_go_with_it() {
     let mut harness = harness();
     let members = harness.stable(&["a"]);

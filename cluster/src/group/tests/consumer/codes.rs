@@ -248,6 +248,49 @@ fn commits_are_taken_by_epoch_and_partition() {
 }
 
 #[test]
+fn late_commit_is_taken_from_whoever_kept_the_partition() {
+    let mut harness = with_topics(&[(TOPIC, 1)]);
+    let epoch = harness.beat_ok(joining("a", &[TOPIC])).member_epoch;
+    let mut late = commit(&member("a", epoch), 5);
+    late.supports_member_epoch = true;
+    late.topics[0].id = id_of(TOPIC);
+    let come_late = |harness: &mut Harness| {
+        let request = Request::CommitOffsets(late.clone());
+        match harness.ask(request) {
+            Response::CommitOffsets(topics) => topics[0].partitions[0].1,
+            other => panic!("{other:?}"),
+        }
+    };
+    let offset = |harness: &Harness| {
+        let offsets = harness.core.durable.offsets();
+        let committed = offsets.get(GROUP, TOPIC, PartitionIndex(0));
+        committed.map_or(Offset::NONE, |committed| committed.commit.offset)
+    };
+    harness.beat_ok(joining("b", &[TOPIC]));
+    let now = harness.beat_ok(beat("a", epoch)).member_epoch;
+    assert!(epoch < now);
+    let mut current = late.clone();
+    current.member.generation = now;
+    current.topics[0].partitions[0].offset = Offset(9);
+    harness.ask(Request::CommitOffsets(current));
+    assert_eq!(offset(&harness), Offset(9));
+    // As in Kafka, it sets the offset back: the partition is the member's since then (KIP-1251).
+    assert_eq!(come_late(&mut harness), ErrorCode::None);
+    assert_eq!(offset(&harness), Offset(5));
+    // A member that was fenced and joins again has what it had all along.
+    let fenced = harness.beat_error(beat("a", now + 1));
+    assert_eq!(fenced, ErrorCode::FencedMemberEpoch);
+    harness.beat_ok(joining("a", &[TOPIC]));
+    assert_eq!(come_late(&mut harness), ErrorCode::None);
+    // One that was removed has it anew.
+    harness.beat_ok(beat("a", -1));
+    harness.beat_ok(beat("b", -1));
+    assert_eq!(come_late(&mut harness), ErrorCode::UnknownMemberId);
+    harness.beat_ok(joining("a", &[TOPIC]));
+    assert_eq!(come_late(&mut harness), ErrorCode::StaleMemberEpoch);
+}
+
+#[test]
 fn offsets_are_fetched_by_epoch() {
     let mut harness = group();
     let fetch_as = |member_id: &str, member_epoch: i32| FetchOffsets {

@@ -274,7 +274,8 @@ impl Broker {
         let Some(found) = self.groups.get(&shard) else {
             return;
         };
-        let waits = |batch: &InFlight| matches!(batch.written, Written::Records(it, _) if it == token);
+        let waits =
+            |batch: &InFlight| matches!(batch.written, Written::Records(it, _) if it == token);
         if found.incarnation == incarnation && found.in_flight.iter().any(waits) {
             self.group_step(shard, Event::TimedOut { token });
         }

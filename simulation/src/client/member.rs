@@ -103,8 +103,10 @@ impl Member {
     /// The member has these partitions from now on.
     fn hold(&mut self, assigned: &BTreeSet<PartitionIndex>) {
         let epoch = self.membership.member().generation;
-        self.held.retain(|partition, _| assigned.contains(partition));
-        self.late.retain(|partition, _| assigned.contains(partition));
+        self.held
+            .retain(|partition, _| assigned.contains(partition));
+        self.late
+            .retain(|partition, _| assigned.contains(partition));
         for partition in assigned {
             self.held.entry(*partition).or_insert(epoch);
         }
@@ -115,8 +117,7 @@ impl Member {
     fn committed(&self, generation: i32, at: (PartitionIndex, Offset), ctx: &mut Context<'_>) {
         ctx.truth.commit(&self.group, generation, at);
         if let Some(late) = self.late.get(&at.0) {
-            ctx.truth
-                .may_commit(&self.group, generation, (at.0, *late));
+            ctx.truth.may_commit(&self.group, generation, (at.0, *late));
         }
     }
 
@@ -124,7 +125,11 @@ impl Member {
     /// of this member.
     fn may_commit(&mut self, generation: i32, at: (PartitionIndex, Offset), ctx: &mut Context<'_>) {
         ctx.truth.may_commit(&self.group, generation, at);
-        if self.held.get(&at.0).is_some_and(|since| *since <= generation) {
+        if self
+            .held
+            .get(&at.0)
+            .is_some_and(|since| *since <= generation)
+        {
             let late = self.late.entry(at.0).or_insert(at.1);
             *late = at.1.min(*late);
         }

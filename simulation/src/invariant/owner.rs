@@ -78,9 +78,7 @@ fn follow(id: &str, before: Group, now: &mut Group) -> Result<(), String> {
 
 fn own(id: &str, group: &mut Group, partition: u8, member: &str) -> Result<(), String> {
     let owners = &mut group.owners;
-    let owner = owners
-        .entry(partition)
-        .or_insert_with(|| member.to_owned());
+    let owner = owners.entry(partition).or_insert_with(|| member.to_owned());
     if owner == member {
         return Ok(());
     }

@@ -6,19 +6,23 @@ use milena_cluster::metadata::{Delta, Image, ResourceKind};
 use milena_protocol::config::BrokerValues;
 use milena_protocol::{BrokerId, ErrorCode, ProducerId};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
 
+use crate::api::Unreadable;
 use crate::api::fetch::Sessions;
 use crate::controller::Controller;
 use crate::group::Groups;
 use crate::metrics::Metrics;
-use crate::net::{Admission, Connections};
+use crate::net::{Admission, Connections, Peer};
 use crate::options::Options;
 use crate::options::limits::{self, Limits};
 use crate::producer_ids::ProducerIds;
 use crate::quotas::Quotas;
 use crate::replicas::Replicas;
+use crate::told::Restraint;
 use crate::transaction::Transactions;
 
 /// Address that clients of one listener are told.
@@ -55,6 +59,8 @@ pub(crate) struct Broker {
     quotas: Quotas,
     producer_ids: ProducerIds,
     advertised: OnceLock<Vec<Advertised>>,
+    /// Lines about requests that were refused.
+    refusals: Mutex<Restraint>,
     /// What ended that must not.
     ended: watch::Sender<Option<&'static str>>,
     /// The image that was taken over last.
@@ -118,6 +124,7 @@ impl Broker {
             replicas: parts.replicas,
             producer_ids: ProducerIds::default(),
             advertised: OnceLock::new(),
+            refusals: Mutex::default(),
             ended: watch::Sender::new(None),
             seen: Mutex::new(None),
         })
@@ -166,6 +173,19 @@ impl Broker {
     /// Owns every task of the broker.
     pub(crate) fn tracker(&self) -> &TaskTracker {
         &self.tracker
+    }
+
+    /// Counts a request whose connection is closed for it. Some are told of: clients see a connection
+    /// that ends, and nothing else.
+    pub(crate) fn refused(&self, peer: &Peer, error: &Unreadable) {
+        self.metrics.request_refused();
+        let mut restraint = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match restraint.may_tell(Instant::now()) {
+            Some(others) => {
+                warn!(peer = %peer.address, %error, others, "request refused, its connection ends");
+            }
+            None => debug!(peer = %peer.address, %error, "request refused, its connection ends"),
+        }
     }
 
     /// The counters.

@@ -8,9 +8,12 @@
 //! | `replicas` | All hosted partitions by topic, and how they follow the metadata. |
 //! | `controller` | Evaluates requests on the image and has their records committed. |
 //! | `metadata` | The metadata log: openraft on a write-ahead file of our own. |
+//! | `coordinator` | What the two kinds of coordinators share: shards by partition, loads, timers, waiters. |
 //! | `group` | Runs the group coordinators of the partitions that are led here. |
+//! | `transaction` | Runs the transaction coordinators, and writes markers. |
 //! | `reports` | What this broker tells the controller of itself. |
 //! | `maintenance`, `cleaning` | What happens by itself: checkpoints, retention, compaction. |
+//! | `told` | Lines of the log that come from outside, and not too often. |
 //! | `start`, `embedded` | From a configuration to a broker that serves, and its end. |
 //!
 //! # The way of a Produce request
@@ -49,6 +52,7 @@ mod quotas;
 mod replicas;
 mod reports;
 mod start;
+mod told;
 mod topics;
 mod transaction;
 

@@ -13,6 +13,7 @@ use milena_protocol::ErrorCode;
 use super::answer::{error_of, parts, text};
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::told;
 
 pub(crate) struct AlterConfigs;
 
@@ -33,6 +34,16 @@ impl Answer {
             kind: result.resource.kind.code(),
             name: result.resource.name.to_string(),
         }
+    }
+
+    /// Says whose configurations are changed. The values may be secrets.
+    pub(super) fn tell(context: &Context, answers: &[Self]) {
+        let changed = answers.iter().filter(|answer| answer.code == 0);
+        let names = changed.map(|answer| {
+            let kind = ResourceKind::from_code(answer.kind);
+            kind.map_or_else(String::new, |kind| format!("{kind:?} {}", answer.name))
+        });
+        told::changed(context, "configurations are changed", names);
     }
 
     pub(super) fn refused(kind: i8, name: &str, error: &Error) -> Self {
@@ -66,7 +77,7 @@ impl Api for AlterConfigs {
 
     async fn handle(
         broker: &Arc<Broker>,
-        _context: &Context,
+        context: &Context,
         request: AlterConfigsRequest,
     ) -> AlterConfigsResponse {
         let mut answers = Vec::new();
@@ -110,6 +121,9 @@ impl Api for AlterConfigs {
                     .iter()
                     .map(|named| Answer::refused(named.kind.code(), &named.name, &error)),
             ),
+        }
+        if !request.validate_only {
+            Answer::tell(context, &answers);
         }
         let responses = answers.into_iter().map(|answer| {
             AlterConfigsResourceResponse::default()

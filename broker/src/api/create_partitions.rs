@@ -11,6 +11,7 @@ use milena_protocol::BrokerId;
 use super::answer::{error_of, text};
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::told;
 
 /// First version that knows `THROTTLING_QUOTA_EXCEEDED`.
 const STRICT_FROM: i16 = 3;
@@ -42,6 +43,11 @@ impl Api for CreatePartitions {
                 .map(|name| (name, Err(error.clone())))
                 .collect(),
         };
+        if !request.validate_only {
+            let more = results.iter().filter(|(_, result)| result.is_ok());
+            let names = more.map(|(name, _)| name);
+            told::changed(context, "partitions are added to topics", names);
+        }
         let results = results.into_iter().map(|(name, result)| {
             let (code, message) = error_of(&result);
             CreatePartitionsTopicResult::default()

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::answer::{error_of, parts, text};
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::told;
 
 /// First version that knows `THROTTLING_QUOTA_EXCEEDED`.
 const STRICT_FROM: i16 = 6;
@@ -48,10 +49,17 @@ impl Api for CreateTopics {
             seed: broker.seed(),
         };
         let topics = match create(broker, context, operation).await {
-            Ok(results) => results
-                .into_iter()
-                .map(|result| respond(broker, &configs, result))
-                .collect(),
+            Ok(results) => {
+                if !request.validate_only {
+                    let created = results.iter().filter(|result| result.result.is_ok());
+                    let names = created.map(|result| result.name.as_str());
+                    told::changed(context, "topics are created", names);
+                }
+                results
+                    .into_iter()
+                    .map(|result| respond(broker, &configs, result))
+                    .collect()
+            }
             Err(error) => {
                 let (code, message) = parts(&error);
                 let failed = |name| {

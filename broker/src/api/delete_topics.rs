@@ -11,6 +11,7 @@ use milena_protocol::{ErrorCode, TopicId};
 use super::answer::{parts, text};
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::told;
 
 /// First version with a state per topic instead of names.
 const STATES_FROM: i16 = 6;
@@ -72,6 +73,9 @@ impl Api for DeleteTopics {
                 .map(|topic| refused(topic, &error))
                 .collect()
         });
+        let gone = deleted.iter().filter(|topic| topic.error.is_none());
+        let names = gone.filter_map(|topic| topic.name.as_deref());
+        told::changed(context, "topics are deleted", names);
         let all = ambiguous.into_iter().chain(deleted);
         DeleteTopicsResponse::default().with_responses(all.map(respond).collect())
     }

@@ -22,7 +22,7 @@ impl Api for IncrementalAlterConfigs {
 
     async fn handle(
         broker: &Arc<Broker>,
-        _context: &Context,
+        context: &Context,
         request: IncrementalAlterConfigsRequest,
     ) -> IncrementalAlterConfigsResponse {
         let mut answers = Vec::new();
@@ -54,6 +54,9 @@ impl Api for IncrementalAlterConfigs {
                     .iter()
                     .map(|named| Answer::refused(named.kind.code(), &named.name, &error)),
             ),
+        }
+        if !request.validate_only {
+            Answer::tell(context, &answers);
         }
         let responses = answers.into_iter().map(|answer| {
             AlterConfigsResourceResponse::default()

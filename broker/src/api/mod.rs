@@ -15,7 +15,6 @@ use milena_protocol::{api as table, guard, message};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tracing::debug;
 
 use crate::broker::Broker;
 use crate::completion::Completion;
@@ -296,8 +295,7 @@ pub(crate) fn start(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Started {
     match begin(broker, incoming) {
         Ok(started) => started,
         Err(error) => {
-            debug!(peer = %peer.address, %error, "request refused");
-            broker.metrics().request_refused();
+            broker.refused(peer, &error);
             Started::Ready(Response::close())
         }
     }
@@ -360,9 +358,7 @@ pub(crate) async fn serve(broker: &Arc<Broker>, request: Request) -> Response {
     match served {
         Ok(response) => response,
         Err(error) => {
-            debug!(peer = %request.context.peer.address, api_key = request.context.api_key,
-                version = request.context.version, %error, "request refused");
-            broker.metrics().request_refused();
+            broker.refused(&request.context.peer, &error);
             Response::close()
         }
     }

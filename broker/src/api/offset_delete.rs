@@ -14,6 +14,7 @@ use milena_protocol::{ErrorCode, PartitionIndex};
 use super::answer::text;
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::told;
 
 pub(crate) struct OffsetDelete;
 
@@ -22,7 +23,7 @@ impl Api for OffsetDelete {
 
     async fn handle(
         broker: &Arc<Broker>,
-        _context: &Context,
+        context: &Context,
         request: OffsetDeleteRequest,
     ) -> OffsetDeleteResponse {
         let image = broker.image();
@@ -60,6 +61,13 @@ impl Api for OffsetDelete {
             Response::DeleteOffsets(answer) => answer,
             other => unreachable!("a deletion is answered with {other:?}"),
         };
+        let partitions = deleted.topics.iter().flat_map(|topic| &topic.partitions);
+        if partitions
+            .clone()
+            .any(|(_, error)| *error == ErrorCode::None)
+        {
+            told::changed(context, "offsets of a group are deleted", [&group]);
+        }
         if deleted.error == ErrorCode::None {
             deleted.topics.extend(unknown);
         }

@@ -17,6 +17,7 @@ use milena_log::producer_state::Marker;
 use milena_protocol::{
     ErrorCode, PartitionIndex, ProducerEpoch, ProducerId as Id, TopicPartition, guard, message,
 };
+use tracing::warn;
 
 use super::{Context, Row, Unreadable, encode};
 use crate::broker::Broker;
@@ -53,6 +54,11 @@ async fn serve(
         .zip(versions)
         .map(|(marker, version)| {
             let (partitions, refused) = partitions(marker);
+            // The coordinator of this broker does not come this way.
+            warn!(peer = %context.peer.address, producer_id = marker.producer_id.0,
+                producer_epoch = marker.producer_epoch, commits = marker.transaction_result,
+                partitions = partitions.len(), first = partitions.first().map(ToString::to_string),
+                "a transaction is ended in partitions by request, whatever its coordinator says");
             let writing = begin(broker, marker, version, partitions);
             (marker.producer_id.0, refused, writing)
         })

@@ -13,13 +13,14 @@ use tokio_util::task::TaskTracker;
 use tracing::error;
 
 use super::appends::Appends;
-use super::expiry::Expiry;
+use super::expiry;
 use super::load;
 use super::settings::Settings;
 use super::surroundings::Surroundings;
 use crate::coordinator::{Coordinates, Schedule, SteadyClock, Waiters, read};
 use crate::metrics::Metrics;
 use crate::partition::Partition;
+use crate::told::Restraint;
 
 /// What the lock protects. It is taken before the lock of the partition.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) struct Inner {
     pub(super) is_loaded: bool,
     pub(super) has_resigned: bool,
     schedule: Schedule,
-    expiry: Expiry,
+    expiry: Restraint,
 }
 
 /// Forgets a request whose client is gone: on a disk that stalls, clients come again and again.
@@ -98,7 +99,7 @@ impl Shard {
             is_loaded: false,
             has_resigned: false,
             schedule: Schedule::new(),
-            expiry: Expiry::default(),
+            expiry: Restraint::default(),
         };
         Arc::new(Self {
             partition,
@@ -353,7 +354,7 @@ impl Shard {
                     }
                     Effect::Expired(expired) => {
                         self.metrics.member_expired();
-                        inner.expiry.tell(&expired, Instant::now());
+                        expiry::tell(&mut inner.expiry, &expired);
                     }
                 }
             }

@@ -210,6 +210,20 @@ struct Progress {
     done_bytes: AtomicU64,
 }
 
+/// Says that logs are open where that took a while, or where they were not closed in order.
+fn tell_opened(progress: &Progress, logs: usize, elapsed: Duration) {
+    let checked_bytes = progress.done_bytes.load(Ordering::Relaxed);
+    let seconds = elapsed.as_secs_f64();
+    if checked_bytes > 0 {
+        info!(
+            logs,
+            checked_bytes, seconds, "logs were not closed in order, what was not synced is checked"
+        );
+    } else if elapsed >= PROGRESS_PAUSE {
+        info!(logs, seconds, "logs are open");
+    }
+}
+
 impl Replicas {
     /// Opens logs with `threads` threads. The outcome stands at the position of its task: none where
     /// the log could not be opened, which has been said then.
@@ -217,10 +231,11 @@ impl Replicas {
         let count = tasks.len();
         if count <= 1 || threads <= 1 {
             let progress = Progress::default();
-            return tasks
-                .into_iter()
-                .map(|task| self.open(task, &progress))
-                .collect();
+            let started = clock::instant();
+            let opened = tasks.into_iter().map(|task| self.open(task, &progress));
+            let opened = opened.collect();
+            tell_opened(&progress, count, started.elapsed());
+            return opened;
         }
         let outcomes: Mutex<Vec<Option<Arc<Partition>>>> = Mutex::new(vec![None; count]);
         let queue: Mutex<Vec<(usize, Task)>> = Mutex::new(tasks.into_iter().enumerate().collect());
@@ -242,13 +257,7 @@ impl Replicas {
             }
             self.report(&progress, count);
         });
-        if started.elapsed() >= PROGRESS_PAUSE {
-            info!(
-                logs = count,
-                seconds = started.elapsed().as_secs(),
-                "logs are open"
-            );
-        }
+        tell_opened(&progress, count, started.elapsed());
         outcomes
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)

@@ -73,7 +73,9 @@ impl Partition {
             .map_err(|error| format!("open {partition}: {error}"))?;
         if let Some(damage) = log.damage() {
             let (places, state) = (&damage.places, known.state);
-            return Err(format!("{partition} is damaged: {places:?}, opened with {state:?}"));
+            return Err(format!(
+                "{partition} is damaged: {places:?}, opened with {state:?}"
+            ));
         }
         let high_watermark = known.high_watermark.clamp(log.log_start(), log.log_end());
         log.set_high_watermark(high_watermark);

@@ -72,6 +72,8 @@ fn sequences_and_epochs_follow_kafkas_rules() {
     };
     check(&[], (0, 0, 1), Fresh);
     check(&[], (3, 55, 1), Fresh);
+    // Its first batch was refused or lost, and the one behind it was not.
+    check(&[(0, 2, 1)], (0, 0, 2), Gap);
     check(&[(0, 0, 3)], (0, 3, 1), Fresh);
     check(&[(0, 0, 3)], (0, 4, 1), Gap);
     check(&[(0, 0, 3)], (0, 0, 3), Duplicate);

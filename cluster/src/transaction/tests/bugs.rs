@@ -265,3 +265,30 @@ fn an_end_of_an_older_version_is_no_answer_to_a_fenced_producer() {
     let (error, _) = ended(&world.get(end(first, true, 2)));
     assert_eq!(error, ErrorCode::ProducerFenced);
 }
+
+/// Before version 2 transactions share an epoch, so that the repetition of an end, when it comes
+/// late, ends the next transaction, as in Kafka (KIP-890). A new epoch keeps it out.
+#[test]
+fn late_end_hits_the_next_transaction_of_its_epoch_only() {
+    for (version, begins_anew) in [(0, false), (0, true), (2, false)] {
+        let mut world = World::new(config());
+        let first = world.init(init());
+        world.get(add(first, 0, version));
+        let (_, mut next) = ended(&world.get(end(first, true, version)));
+        world.settle();
+        if begins_anew {
+            next = world.init(init());
+        }
+        world.get(add(next, 1, version));
+        assert_eq!(world.state(), State::Ongoing);
+
+        let (error, _) = ended(&world.get(end(first, true, version)));
+        let expected = match first == next {
+            true => (ErrorCode::None, State::CompleteCommit),
+            false => (ErrorCode::ProducerFenced, State::Ongoing),
+        };
+        world.settle();
+        assert_eq!((error, world.state()), expected, "{version} {begins_anew}");
+        assert_eq!(first == next, version < 2 && !begins_anew);
+    }
+}

@@ -11,7 +11,7 @@ use openraft::{Instant as _, Raft, RaftMetrics};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::options::FOLDER;
 use super::proposal::{Entry, Leadership, MetadataLog, Pending, ProposeError, Proposed, Published};
@@ -426,6 +426,7 @@ async fn observe<S: Replayed>(
     failure: watch::Sender<Option<String>>,
 ) {
     let mut metrics = raft.metrics();
+    let own = metrics.borrow_watched().id.broker_id;
     loop {
         let (now, running) = {
             let metrics = metrics.borrow_watched();
@@ -437,7 +438,13 @@ async fn observe<S: Replayed>(
                 epoch,
                 is_controller,
             } = now;
-            info!(?leader, %epoch, is_controller, "leadership of the metadata log");
+            // An election passes through states that mean nothing to anybody else.
+            match leader {
+                Some(leader) if is_controller || leader != own => {
+                    info!(%leader, %epoch, is_controller, "the metadata log is led");
+                }
+                _ => debug!(?leader, %epoch, is_controller, "leadership of the metadata log"),
+            }
         }
         match running {
             Ok(()) | Err(Fatal::Stopped) => {}

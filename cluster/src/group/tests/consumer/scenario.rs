@@ -395,23 +395,49 @@ impl Harness {
     }
 }
 
-#[test]
-fn static_member_that_is_away_owes_nothing() {
+/// A group in which the static member `a` is to give a partition up within 5 s, and its epoch.
+fn owing() -> (Harness, i32) {
     let mut harness = with_topics(&[("t", 2)]);
     let join = ConsumerHeartbeat {
         rebalance_timeout_ms: 5_000,
         ..joining_static("a", "i", &["t"])
     };
     let epoch = harness.beat_ok(join).member_epoch;
-    // Another one comes, and the first is to give a partition up.
     harness.beat_ok(joining("b", &["t"]));
     let told = harness.beat_ok(beat_of("a", "i", epoch));
     assert_eq!(told.assignment.map(|it| it.len()), Some(1));
+    (harness, epoch)
+}
+
+#[test]
+fn static_member_that_is_away_owes_nothing() {
+    let (mut harness, _) = owing();
     harness.beat_ok(beat_of("a", "i", -2));
+    harness.advance(6_000);
+    assert!(harness.committed().member("a").is_some());
+    // Nor does it after a load, when all have their time anew.
+    let mut harness = loaded(Config::default(), harness.log.clone());
+    harness.step(Event::TopicsChanged(topics(1, &[("t", 2)])));
     harness.advance(6_000);
     assert!(harness.committed().member("a").is_some());
     harness.advance(39_000);
     assert!(harness.committed().member("a").is_none());
+    harness.check_replay();
+}
+
+#[test]
+fn time_that_ends_behind_a_leave_for_a_while_counts_for_nothing() {
+    let (mut harness, _) = owing();
+    harness.is_fast = false;
+    harness.send(Request::ConsumerHeartbeat(joining("c", &["t"])));
+    let waiter = harness.send(Request::ConsumerHeartbeat(beat_of("a", "i", -2)));
+    harness.advance(6_000);
+    while !harness.appends.is_empty() {
+        harness.commit_next();
+    }
+    assert!(harness.replies.contains_key(&waiter));
+    assert!(harness.committed().member("a").is_some());
+    assert!(harness.expired.is_empty());
     harness.check_replay();
 }
 

@@ -4,7 +4,7 @@ use milena_protocol::bug::{self, Bug};
 use milena_simulation::run::{Options, run};
 
 /// Seeds that may be needed.
-const SEEDS_MAX: u64 = 6000;
+const SEEDS_MAX: u64 = 10_000;
 
 /// A seed that fails with a bug, and with what; without the bug it holds. The one that did the last
 /// time is tried first.
@@ -47,15 +47,15 @@ macro_rules! bugs {
 }
 
 bugs! {
-    guard_unchecked: GuardUnchecked at 148,
-    verification_outlives_marker: VerificationOutlivesMarker at 148,
+    guard_unchecked: GuardUnchecked at 797,
+    verification_outlives_marker: VerificationOutlivesMarker at 2005,
     repeated_marker_refused: RepeatedMarkerRefused at 4,
     abort_not_indexed: AbortNotIndexed at 0,
     duplicate_unknown: DuplicateUnknown at 0,
-    old_epoch_appended: OldEpochAppended at 10,
+    old_epoch_appended: OldEpochAppended at 0,
     markers_not_resent: MarkersNotResent at 7,
-    complete_after_first: CompleteAfterFirst at 0,
-    repeated_end_fenced: RepeatedEndFenced at 80,
+    complete_after_first: CompleteAfterFirst at 9,
+    repeated_end_fenced: RepeatedEndFenced at 54,
     added_while_deciding: AddedWhileDeciding at 4,
     open_transaction_kept: OpenTransactionKept at 0,
     unstable_offset_fetched: UnstableOffsetFetched at 1708,

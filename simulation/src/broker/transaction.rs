@@ -25,6 +25,10 @@ pub(super) const OWN: u64 = 1 << 63;
 const WAY_MS: i64 = 30;
 /// So many percent of the requests for markers are lost on their way, and as many answers.
 const LOST_PERCENT: u64 = 3;
+/// So many percent of the answers about transactions take long.
+const SLOW_PERCENT: u64 = 2;
+/// Their longest way, in milliseconds: longer than clients wait.
+const SLOW_WAY_MS: i64 = 4_000;
 /// Leaders of partitions to which markers go by requests of their own.
 const LEADERS: u64 = 2;
 
@@ -412,7 +416,10 @@ impl Broker {
         if id & OWN == 0 {
             return self.reply(id, Response::Transaction(response));
         }
-        let after_ms = self.random.between(0, WAY_MS);
+        // A client may have gone on when the answer comes at last.
+        let is_slow = self.random.chance(SLOW_PERCENT);
+        let longest = if is_slow { SLOW_WAY_MS } else { WAY_MS };
+        let after_ms = self.random.between(0, longest);
         self.later(after_ms, Input::Verified { id, response });
     }
 

@@ -14,6 +14,10 @@ use crate::layout::{self, OUTPUT};
 use crate::message::{Request, Response, Transactional};
 use crate::truth::{Fate, Writer, batch};
 
+/// After so many percent of its transactions with a lost request an old client rests.
+const RESTS_PERCENT: u64 = 40;
+/// Its longest rest in milliseconds, before it counts its epoch up.
+const REST_MS: i64 = 4_000;
 const INIT: u64 = 0;
 const WORK: u64 = 1;
 const END: u64 = 2;
@@ -474,7 +478,9 @@ impl Transactor {
                 return;
             }
         }
-        let after_ms = ctx.random.between(1, 150);
+        // What comes late meets a transaction that has ended, and nobody who goes on.
+        let rests = self.must_init && ctx.random.chance(RESTS_PERCENT);
+        let after_ms = ctx.random.between(1, if rests { REST_MS } else { 150 });
         self.go_on(after_ms, ctx);
     }
 

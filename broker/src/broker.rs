@@ -177,14 +177,17 @@ impl Broker {
 
     /// Counts a request whose connection is closed for it. Some are told of: clients see a connection
     /// that ends, and nothing else.
-    pub(crate) fn refused(&self, peer: &Peer, error: &Unreadable) {
+    pub(crate) fn refused(&self, peer: &Peer, api: Option<(i16, i16)>, error: &Unreadable) {
+        let (api_key, version) = api.unzip();
         self.metrics.request_refused();
         let mut restraint = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         match restraint.may_tell(Instant::now()) {
             Some(others) => {
-                warn!(peer = %peer.address, %error, others, "request refused, its connection ends");
+                warn!(peer = %peer.address, api_key, version, %error, others,
+                    "request refused, its connection ends");
             }
-            None => debug!(peer = %peer.address, %error, "request refused, its connection ends"),
+            None => debug!(peer = %peer.address, api_key, version, %error,
+                "request refused, its connection ends"),
         }
     }
 

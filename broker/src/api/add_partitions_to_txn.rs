@@ -85,8 +85,8 @@ async fn add(
     let image = broker.image();
     let exists = |partition: &TopicPartition| {
         image
-            .topic(&partition.topic)
-            .is_some_and(|topic| topic.partition(partition.partition).is_some())
+            .partition(&partition.topic, partition.partition)
+            .is_some()
     };
     let check = |partition: &TopicPartition| {
         // Clients add the offsets of a group by AddOffsetsToTxn.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 use milena_protocol::ErrorCode;
-use tracing::info;
 
 use super::answer::text;
 use super::{Api, Context};
 use crate::broker::Broker;
+use crate::told;
 
 pub(crate) struct DeleteGroups;
 
@@ -27,10 +27,11 @@ impl Api for DeleteGroups {
             .map(|group| group.to_string())
             .collect();
         let deleted = broker.groups().delete(&groups).await;
+        let gone = deleted
+            .iter()
+            .filter(|(_, error)| *error == ErrorCode::None);
+        told::changed(context, "groups are deleted", gone.map(|(group, _)| group));
         let results = deleted.into_iter().map(|(group, error)| {
-            if error == ErrorCode::None {
-                info!(group, peer = %context.peer.address, "group is deleted");
-            }
             DeletableGroupResult::default()
                 .with_group_id(text(group).into())
                 .with_error_code(error.code())

@@ -295,7 +295,7 @@ pub(crate) fn start(broker: &Arc<Broker>, incoming: Incoming<'_>) -> Started {
     match begin(broker, incoming) {
         Ok(started) => started,
         Err(error) => {
-            broker.refused(peer, &error);
+            broker.refused(peer, None, &error);
             Started::Ready(Response::close())
         }
     }
@@ -358,7 +358,8 @@ pub(crate) async fn serve(broker: &Arc<Broker>, request: Request) -> Response {
     match served {
         Ok(response) => response,
         Err(error) => {
-            broker.refused(&request.context.peer, &error);
+            let api = (request.context.api_key, request.context.version);
+            broker.refused(&request.context.peer, Some(api), &error);
             Response::close()
         }
     }

@@ -13,7 +13,7 @@ use kafka_protocol::protocol::Decodable;
 use milena_cluster::group::{
     CommitOffsets, MemberRef, PartitionCommit, Request, Response, TopicCommits, TopicResult,
 };
-use milena_cluster::metadata::Image;
+use milena_cluster::metadata::Topic;
 use milena_protocol::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, message};
 
 use super::{Api, Context, Unreadable};
@@ -39,16 +39,16 @@ impl Api for OffsetCommit {
         let image = broker.image();
         let has_ids = context.version >= TOPIC_IDS_FROM;
         let group = request.group_id.to_string();
-        let known: Vec<Option<(String, TopicId)>> = request
+        let known: Vec<Option<&Arc<Topic>>> = request
             .topics
             .iter()
-            .map(|topic| resolve(&image, &topic.name, TopicId(topic.topic_id), has_ids))
+            .map(|topic| match has_ids {
+                true => image.topic_by_id(TopicId(topic.topic_id)),
+                false => image.topic(&topic.name),
+            })
             .collect();
-        let resolved = request.topics.iter().zip(&known);
-        let topics = resolved.filter_map(|(topic, known)| {
-            let (name, id) = known.as_ref()?;
-            commits(&image, topic, name, *id)
-        });
+        let asked = request.topics.iter().zip(&known);
+        let topics = asked.filter_map(|(topic, known)| commits(topic, (*known)?));
         let commit = CommitOffsets {
             member: MemberRef {
                 group: group.clone(),
@@ -79,10 +79,8 @@ impl Api for OffsetCommit {
             }
         }
         // The answers to the known partitions, in the order of the request, among those to the others.
-        let topics = request.topics.iter().zip(&known).map(|(topic, known)| {
-            let name = known.as_ref().map(|(name, _)| name.as_str());
-            respond(&image, (topic, name), &mut results, has_ids)
-        });
+        let topics = request.topics.iter().zip(known);
+        let topics = topics.map(|(topic, known)| respond(topic, known, &mut results, has_ids));
         OffsetCommitResponse::default().with_topics(topics.collect())
     }
 
@@ -100,36 +98,14 @@ impl Api for OffsetCommit {
     }
 }
 
-/// Name and id of a topic that exists.
-pub(super) fn resolve(
-    image: &Image,
-    name: &str,
-    id: TopicId,
-    has_ids: bool,
-) -> Option<(String, TopicId)> {
-    let topic = if has_ids {
-        image.topic_by_id(id)
-    } else {
-        image.topic(name)
-    }?;
-    Some((topic.name.to_string(), topic.id))
-}
-
-fn exists(image: &Image, topic: &str, index: i32) -> bool {
-    image
-        .topic(topic)
-        .is_some_and(|topic| topic.partition(PartitionIndex(index)).is_some())
+fn is_there(topic: &Topic, index: i32) -> bool {
+    topic.partition(PartitionIndex(index)).is_some()
 }
 
 /// The offsets of partitions that exist; none where the topic has none of them.
-fn commits(
-    image: &Image,
-    topic: &OffsetCommitRequestTopic,
-    name: &str,
-    id: TopicId,
-) -> Option<TopicCommits> {
-    let all = topic.partitions.iter();
-    let existing = all.filter(|partition| exists(image, name, partition.partition_index));
+fn commits(asked: &OffsetCommitRequestTopic, topic: &Topic) -> Option<TopicCommits> {
+    let all = asked.partitions.iter();
+    let existing = all.filter(|partition| is_there(topic, partition.partition_index));
     let partitions = existing.map(|partition| PartitionCommit {
         partition: PartitionIndex(partition.partition_index),
         offset: Offset(partition.committed_offset),
@@ -141,50 +117,39 @@ fn commits(
     });
     let partitions: Vec<PartitionCommit> = partitions.collect();
     (!partitions.is_empty()).then(|| TopicCommits {
-        name: name.to_owned(),
-        id,
+        name: topic.name.to_string(),
+        id: topic.id,
         partitions,
     })
 }
 
+/// `results` are those of the topics of which something was stored.
 fn respond(
-    image: &Image,
-    (topic, name): (&OffsetCommitRequestTopic, Option<&str>),
+    asked: &OffsetCommitRequestTopic,
+    topic: Option<&Arc<Topic>>,
     results: &mut VecDeque<TopicResult>,
     has_ids: bool,
 ) -> OffsetCommitResponseTopic {
-    let is_there = |index| name.is_some_and(|name| exists(image, name, index));
-    let mut indexes = topic.partitions.iter().map(|it| it.partition_index);
-    let stored = indexes
-        .any(is_there)
-        .then(|| results.pop_front())
-        .flatten()
-        .map_or_else(Vec::new, |result| result.partitions);
-    let mut stored = stored.into_iter();
-    let partitions = topic.partitions.iter().map(|partition| {
+    let was_stored = |index| topic.is_some_and(|topic| is_there(topic, index));
+    let mut indexes = asked.partitions.iter().map(|it| it.partition_index);
+    let result = match indexes.any(was_stored) {
+        true => results.pop_front(),
+        false => None,
+    };
+    let mut stored = result.into_iter().flat_map(|result| result.partitions);
+    let partitions = asked.partitions.iter().map(|partition| {
         let index = partition.partition_index;
-        let error = match stored_of(&mut stored, is_there(index)) {
-            Some(error) => error,
-            None if name.is_none() && has_ids => ErrorCode::UnknownTopicId,
-            None => ErrorCode::UnknownTopicOrPartition,
+        let error = match topic {
+            Some(_) if was_stored(index) => stored.next().map(|(_, error)| error),
+            None if has_ids => Some(ErrorCode::UnknownTopicId),
+            _ => None,
         };
         OffsetCommitResponsePartition::default()
             .with_partition_index(index)
-            .with_error_code(error.code())
+            .with_error_code(error.unwrap_or(ErrorCode::UnknownTopicOrPartition).code())
     });
     OffsetCommitResponseTopic::default()
-        .with_name(topic.name.clone())
-        .with_topic_id(topic.topic_id)
+        .with_name(asked.name.clone())
+        .with_topic_id(asked.topic_id)
         .with_partitions(partitions.collect())
-}
-
-/// The answer to the next partition, where it was sent to the coordinator.
-fn stored_of(
-    stored: &mut impl Iterator<Item = (PartitionIndex, ErrorCode)>,
-    was_sent: bool,
-) -> Option<ErrorCode> {
-    was_sent
-        .then(|| stored.next())
-        .flatten()
-        .map(|(_, error)| error)
 }

@@ -107,9 +107,7 @@ impl Answers {
 }
 
 fn exists(image: &Image, topic: &TxnOffsetCommitRequestTopic, index: PartitionIndex) -> bool {
-    image
-        .topic(&topic.name)
-        .is_some_and(|topic| topic.partition(index).is_some())
+    image.partition(&topic.name, index).is_some()
 }
 
 /// The offsets of partitions that exist.

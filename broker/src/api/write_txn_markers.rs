@@ -46,6 +46,7 @@ async fn serve(
 ) -> Result<Response, Unreadable> {
     guard::check(KEY, context.version, &body)?;
     let (request, versions) = decode(context.version, body)?;
+    tell(context, &request.markers);
     // Markers of one producer are answered together, as Kafka does.
     let mut by_producer: BTreeMap<i64, Errors> = BTreeMap::new();
     let writing: Vec<(i64, Errors, Writing)> = request
@@ -54,11 +55,6 @@ async fn serve(
         .zip(versions)
         .map(|(marker, version)| {
             let (partitions, refused) = partitions(marker);
-            // The coordinator of this broker does not come this way.
-            warn!(peer = %context.peer.address, producer_id = marker.producer_id.0,
-                producer_epoch = marker.producer_epoch, commits = marker.transaction_result,
-                partitions = partitions.len(), first = partitions.first().map(ToString::to_string),
-                "a transaction is ended in partitions by request, whatever its coordinator says");
             let writing = begin(broker, marker, version, partitions);
             (marker.producer_id.0, refused, writing)
         })
@@ -96,6 +92,25 @@ fn decode(version: i16, mut body: Bytes) -> Result<(WriteTxnMarkersRequest, Vec<
         .map_err(|error| unreadable(error.to_string()))?;
     let versions = vec![0; request.markers.len()];
     Ok((request, versions))
+}
+
+/// The coordinator of this broker does not come this way: somebody ends transactions whatever it
+/// says. One line for all, however many they are.
+fn tell(context: &Context, markers: &[WritableTxnMarker]) {
+    let Some(first) = markers.first() else {
+        return;
+    };
+    let topic = first.topics.first();
+    warn!(
+        peer = %context.peer.address,
+        markers = markers.len(),
+        producer_id = first.producer_id.0,
+        producer_epoch = first.producer_epoch,
+        commits = first.transaction_result,
+        topic = topic.map(|topic| topic.name.as_str()),
+        partition = topic.and_then(|topic| topic.partition_indexes.first()),
+        "transactions are ended in partitions by request"
+    );
 }
 
 /// The partitions of a marker, and those that are refused: nobody's transaction has records in

@@ -157,8 +157,8 @@ fn find(broker: &Broker, partition: &TopicPartition) -> Result<Arc<Partition>, E
         // What is about to be opened is known to the metadata already.
         let image = broker.image();
         let exists = image
-            .topic(&partition.topic)
-            .is_some_and(|topic| topic.partition(partition.partition).is_some());
+            .partition(&partition.topic, partition.partition)
+            .is_some();
         match error {
             ErrorCode::UnknownTopicOrPartition if exists => ErrorCode::NotLeaderOrFollower,
             error => error,

@@ -143,7 +143,7 @@ fn names_after(
     for file in &unsynced.files {
         file.sync().during("sync a file of", folder)?;
     }
-    if !loaded.is_folder_synced || !unsynced.files.is_empty() {
+    if !loaded.is_folder_synced {
         storage.sync_directory(folder).during("sync", folder)?;
     }
     if let Some(parent) = folder.parent() {

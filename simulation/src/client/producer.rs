@@ -30,8 +30,10 @@ struct Batch {
 struct Lane {
     batches: VecDeque<Batch>,
     next: i32,
-    /// A batch was acknowledged: the partition knows the producer.
+    /// The oldest batch was acknowledged: the partition knew the producer for it.
     is_known: bool,
+    /// Another one was acknowledged before the oldest.
+    is_overtaken: bool,
     /// A batch is sent again: until it is acknowledged, nothing behind it leaves.
     is_retrying: bool,
 }
@@ -157,7 +159,8 @@ impl Producer {
                 if let Some(batch) = lane.batches.remove(at) {
                     ctx.truth.acknowledge(&batch.values, base);
                 }
-                lane.is_known = true;
+                lane.is_known |= at == 0;
+                lane.is_overtaken |= at > 0;
                 if std::mem::take(&mut lane.is_retrying) {
                     self.transmit(partition, ctx);
                 }
@@ -175,12 +178,11 @@ impl Producer {
             return self.back_off(RETRY + index, ctx);
         }
         // Of a producer that it does not know a partition takes any sequence (Kafka since 2.5), so
-        // while nothing is acknowledged a batch behind may have gone in before this one, which was
-        // refused or lost at its first try. A stock client counts its epoch up and goes on.
-        let is_overtaken = is_out_of_order
-            && !lane.is_known
-            && lane.batches.iter().skip(1).any(|behind| behind.was_sent);
-        if !is_overtaken {
+        // while nothing before it is acknowledged a batch behind may have gone in before this one, which
+        // was refused or lost at its first try. A stock client counts its epoch up and goes on.
+        let mut behind = lane.batches.iter().skip(1);
+        let may_be_behind = lane.is_overtaken || behind.any(|batch| batch.was_sent);
+        if !(is_out_of_order && !lane.is_known && may_be_behind) {
             // The oldest batch is refused: what was acknowledged before it must be gone.
             ctx.truth.violation(format!(
                 "{}: batch to {partition} is refused: {}",
